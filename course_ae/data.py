@@ -1,0 +1,234 @@
+"""Lesson 01: from a folder in MVTec AD's layout to a list of samples.
+
+The layout, and the counts below, are those of Bergmann et al., "MVTec AD: a comprehensive
+real-world dataset for unsupervised anomaly detection" (CVPR 2019):
+
+    <root>/<category>/train/good/000.png
+    <root>/<category>/test/good/000.png, test/<defect>/000.png
+    <root>/<category>/ground_truth/<defect>/000_mask.png
+"""
+
+import hashlib
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from PIL import Image, UnidentifiedImageError
+
+from course_ae.config import CourseError, nearest
+
+IMAGE_TYPES = {".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff"}
+
+
+@dataclass(frozen=True)
+class Sample:
+    """One image file and what is known about it."""
+
+    path: Path
+    split: str  # "train" or "test"
+    defect: str  # "good" or the name of the defect's folder
+    mask_path: Path | None = None  # where the defective pixels are marked
+
+    @property
+    def label(self) -> int:
+        """1 for a defective product, 0 for a good one."""
+        return int(self.defect != "good")
+
+    @property
+    def name(self) -> str:
+        """The path below the category's folder, for example 'test/good/007.png'."""
+        return f"{self.split}/{self.defect}/{self.path.name}"
+
+
+@dataclass(frozen=True)
+class Official:
+    """The published counts of one category."""
+
+    kind: str  # "object" or "texture"
+    train: int
+    test_good: int
+    defects: dict[str, int]
+
+    @property
+    def counts(self) -> dict[str, int]:
+        """Images in each folder."""
+        tests = {f"test/{defect}": count for defect, count in self.defects.items()}
+        return {"train/good": self.train, "test/good": self.test_good, **tests}
+
+
+def _official(kind: str, train: int, test_good: int, defects: str) -> Official:
+    pairs = (pair.split() for pair in defects.split(","))
+    return Official(kind, train, test_good, {defect: int(count) for defect, count in pairs})
+
+
+OFFICIAL: dict[str, Official] = {
+    "bottle": _official("object", 209, 20, "broken_large 20, broken_small 22, contamination 21"),
+    "cable": _official(
+        "object",
+        224,
+        58,
+        "bent_wire 13, cable_swap 12, combined 11, cut_inner_insulation 14, "
+        "cut_outer_insulation 10, missing_cable 12, missing_wire 10, poke_insulation 10",
+    ),
+    "capsule": _official(
+        "object", 219, 23, "crack 23, faulty_imprint 22, poke 21, scratch 23, squeeze 20"
+    ),
+    "carpet": _official(
+        "texture", 280, 28, "color 19, cut 17, hole 17, metal_contamination 17, thread 19"
+    ),
+    "grid": _official(
+        "texture", 264, 21, "bent 12, broken 12, glue 11, metal_contamination 11, thread 11"
+    ),
+    "hazelnut": _official("object", 391, 40, "crack 18, cut 17, hole 18, print 17"),
+    "leather": _official("texture", 245, 32, "color 19, cut 19, fold 17, glue 19, poke 18"),
+    "metal_nut": _official("object", 220, 22, "bent 25, color 22, flip 23, scratch 23"),
+    "pill": _official(
+        "object",
+        267,
+        26,
+        "color 25, combined 17, contamination 21, crack 26, faulty_imprint 19, pill_type 9, "
+        "scratch 24",
+    ),
+    "screw": _official(
+        "object",
+        320,
+        41,
+        "manipulated_front 24, scratch_head 24, scratch_neck 25, thread_side 23, thread_top 23",
+    ),
+    "tile": _official(
+        "texture", 230, 33, "crack 17, glue_strip 18, gray_stroke 16, oil 18, rough 15"
+    ),
+    "toothbrush": _official("object", 60, 12, "defective 30"),
+    "transistor": _official(
+        "object", 213, 60, "bent_lead 10, cut_lead 10, damaged_case 10, misplaced 10"
+    ),
+    "wood": _official("texture", 247, 19, "color 8, combined 11, hole 10, liquid 10, scratch 21"),
+    "zipper": _official(
+        "object",
+        240,
+        32,
+        "broken_teeth 19, combined 16, fabric_border 17, fabric_interior 16, rough 17, "
+        "split_teeth 18, squeezed_teeth 16",
+    ),
+}
+
+
+def find_category(data: Path, category: str) -> Path:
+    """The folder of a category: `data/category`, or `data` where it is itself one category.
+
+    Raises:
+        CourseError: if there is no such folder; the categories that are there are named.
+    """
+    if not data.is_dir():
+        raise CourseError(f"There is no folder '{data}'; give the one that holds the categories.")
+    if (data / "train").is_dir():
+        return data
+    if (data / category / "train").is_dir():
+        return data / category
+    there = sorted(path.parent.name for path in data.glob("*/train"))
+    if not there:
+        raise CourseError(
+            f"'{data}' holds no data in MVTec AD's layout; expected '{category}/train/good' or "
+            "'train/good' in it."
+        )
+    raise CourseError(f"'{data}' holds no category '{category}'{nearest(category, there)}")
+
+
+def load_samples(folder: Path) -> list[Sample]:
+    """All images of a category, sorted by split, defect and name; masks are paired by name.
+
+    Raises:
+        CourseError: if good training images, good test images or defective ones are missing.
+    """
+    samples = []
+    for split in ("train", "test"):
+        for path in sorted((folder / split).glob("*/*")):
+            if path.suffix.lower() in IMAGE_TYPES and not path.name.startswith("."):
+                mask = folder / "ground_truth" / path.parent.name / f"{path.stem}_mask.png"
+                has_mask = path.parent.name != "good" and mask.is_file()
+                samples.append(Sample(path, split, path.parent.name, mask if has_mask else None))
+    _require_images(folder, samples)
+    return samples
+
+
+def _require_images(folder: Path, samples: list[Sample]) -> None:
+    found = Counter((sample.split, sample.label) for sample in samples)
+    for need, least, where, what in (
+        (("train", 0), 3, "train/good", "good images to learn from"),
+        (("test", 0), 2, "test/good", "good images to test with"),
+        (("test", 1), 2, "test/<defect>", "defective images to test with"),
+    ):
+        if found[need] < least:
+            raise CourseError(
+                f"'{folder / where}' has {found[need]} images; the course needs at least {least} "
+                f"{what} ({', '.join(sorted(IMAGE_TYPES))})."
+            )
+    if found["train", 1]:
+        stray = next(sample for sample in samples if sample.split == "train" and sample.label)
+        raise CourseError(
+            f"'{stray.path.parent}' lies among the training images, which must all be good; "
+            "move it to 'test'."
+        )
+
+
+def select(samples: Iterable[Sample], split: str, label: int | None = None) -> list[Sample]:
+    """The samples of a split, and of a label where one is given."""
+    return [s for s in samples if s.split == split and (label is None or s.label == label)]
+
+
+def count_folders(samples: Iterable[Sample]) -> dict[str, int]:
+    """Images in each folder, for example {'train/good': 209, 'test/good': 20, ...}."""
+    return dict(Counter(f"{sample.split}/{sample.defect}" for sample in samples))
+
+
+def compare_with_official(category: str, samples: Iterable[Sample]) -> list[str]:
+    """Each difference from the published counts in a sentence; an empty list if there is none."""
+    if category not in OFFICIAL:
+        return [f"'{category}' is not one of the {len(OFFICIAL)} categories of MVTec AD."]
+    expected, found = OFFICIAL[category].counts, count_folders(samples)
+    return [
+        f"{folder}: {found.get(folder, 0)} images here, {expected.get(folder, 0)} in MVTec AD."
+        for folder in {**expected, **found}
+        if found.get(folder, 0) != expected.get(folder, 0)
+    ]
+
+
+def open_image(path: Path) -> Image.Image:
+    """A decoded Pillow image.
+
+    Raises:
+        CourseError: if the file cannot be read as an image.
+    """
+    try:
+        with Image.open(path) as image:
+            image.load()
+            return image
+    except (OSError, UnidentifiedImageError, Image.DecompressionBombError, SyntaxError) as error:
+        raise CourseError(
+            f"'{path}' cannot be read as an image; replace it or take it out of the folder."
+        ) from error
+
+
+def load_image(path: Path) -> np.ndarray:
+    """Pixels as uint8, shape (height, width, 3), gray images with three equal channels."""
+    return np.asarray(open_image(path).convert("RGB"))
+
+
+def load_mask(sample: Sample) -> np.ndarray | None:
+    """True where the product is defective, shape (height, width); None if no mask is there."""
+    if sample.mask_path is None:
+        return None
+    return np.asarray(open_image(sample.mask_path).convert("L")) > 127
+
+
+def fingerprint(samples: Iterable[Sample]) -> str:
+    """A hash of all names and bytes, so that a changed image is noticed: 32 hex digits."""
+    digest = hashlib.blake2b(digest_size=16)
+    for sample in samples:
+        for path in (sample.path, sample.mask_path):
+            if path is not None:
+                content = hashlib.blake2b(path.read_bytes()).digest()
+                digest.update(f"{sample.name}\0".encode() + content)
+    return digest.hexdigest()

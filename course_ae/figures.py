@@ -1,0 +1,388 @@
+"""Figures and tables of the lessons. Each function draws one idea and returns a matplotlib figure.
+
+`show` puts a figure into the notebook with a caption that says in words and numbers what is seen.
+Colours are cividis and Okabe-Ito's, always with a marker or a line style beside the colour.
+"""
+
+import inspect
+from collections.abc import Callable, Sequence
+from io import BytesIO
+from typing import Any
+
+import numpy as np
+from IPython.display import Image, Markdown, display
+from matplotlib import colormaps
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+from matplotlib.ticker import PercentFormatter
+
+from course_ae.pipeline import Scores
+from course_ae.thresholds import Confusion, candidate_thresholds, confusion, f_normal
+
+BLUE, ORANGE, GREEN, YELLOW, PURPLE, RED = (
+    "#0072B2", "#E69F00", "#009E73", "#F0E442", "#CC79A7", "#D55E00",
+)  # fmt: skip
+DEFECT_STYLES = [(RED, "^"), (ORANGE, "s"), (PURPLE, "D"), (GREEN, "v"), ("#000000", "P")]
+DPI = 90
+
+
+def new_figure(width: float, height: float, **kwargs: Any) -> Figure:
+    """An empty figure in inches, without pyplot, so that nothing is drawn twice or kept."""
+    figure = Figure(figsize=(width, height), dpi=DPI, layout="constrained", **kwargs)
+    FigureCanvasAgg(figure)
+    return figure
+
+
+def png(figure: Figure) -> bytes:
+    """The figure as a PNG file."""
+    buffer = BytesIO()
+    figure.savefig(buffer, format="png", metadata={"Software": None})
+    return buffer.getvalue()
+
+
+def show(figure: Figure, caption: str) -> None:
+    """Displays a figure and below it what there is to see."""
+    display(Image(png(figure)))
+    display(Markdown(f"**Figure.** {caption}"))
+
+
+def table(rows: Sequence[dict[str, Any]]) -> None:
+    """Displays rows with the same keys as a table; the keys are its header."""
+    lines = [" | ".join(rows[0]), " | ".join("---" for _ in rows[0])]
+    lines += [" | ".join(_text(value) for value in row.values()) for row in rows]
+    display(Markdown("\n".join(f"| {line} |" for line in lines)))
+
+
+def _text(value: Any) -> str:
+    if isinstance(value, float):
+        return f"{value:.4g}"
+    return f"{value:,}" if isinstance(value, int) else str(value).replace("|", "\\|")
+
+
+def show_source(*functions: Callable) -> None:
+    """Displays the package's own code of what the lesson is about to call."""
+    for function in functions:
+        display(Markdown(f"```python\n{inspect.getsource(function)}```"))
+
+
+def style_of(defect: str, defects: Sequence[str]) -> tuple[str, str]:
+    """Colour and marker of a defect type; good is always a blue circle."""
+    kinds = [name for name in dict.fromkeys(defects) if name != "good"]
+    if defect == "good":
+        return BLUE, "o"
+    return DEFECT_STYLES[kinds.index(defect) % len(DEFECT_STYLES)]
+
+
+def draw_image(axes: Axes, image: np.ndarray, title: str = "", **kwargs: Any) -> Any:
+    """One image without axes; gray ones (H, W) in [0, 1] or in 0 to 255 from black to white."""
+    if image.ndim == 2:
+        top = 255 if image.dtype == np.uint8 else 1.0
+        kwargs = {"cmap": "gray", "vmin": 0, "vmax": top, **kwargs}
+    axes.set_title(title, fontsize=9)
+    axes.set_axis_off()
+    return axes.imshow(image, **kwargs)
+
+
+def outline(axes: Axes, mask: np.ndarray | None) -> None:
+    """The border of the True region of a mask (H, W), where there is one."""
+    if mask is not None and mask.any():
+        axes.contour(mask, levels=[0.5], colors=[RED], linewidths=1.5)
+
+
+def image_grid(
+    images: Sequence[np.ndarray],
+    titles: Sequence[str],
+    masks: Sequence[np.ndarray | None] | None = None,
+    columns: int = 5,
+    size: float = 1.9,
+    **kwargs: Any,
+) -> Figure:
+    """Images in rows, with the outline of their masks."""
+    columns = min(columns, len(images))
+    rows = -(-len(images) // columns)
+    figure = new_figure(columns * size, rows * (size + 0.25))
+    axes = figure.subplots(rows, columns, squeeze=False).ravel()
+    for ax in axes:
+        ax.set_axis_off()
+    for i, image in enumerate(images):
+        draw_image(axes[i], image, titles[i], **kwargs)
+        outline(axes[i], masks[i] if masks else None)
+    return figure
+
+
+def strip(axes: Axes, groups: dict[str, np.ndarray], defects: Sequence[str]) -> None:
+    """One column of dots a group; the sideways jitter only keeps the dots apart."""
+    rng = np.random.default_rng(0)
+    for i, (name, values) in enumerate(groups.items()):
+        colour, marker = style_of(name, defects)
+        x = i + rng.uniform(-0.25, 0.25, len(values))
+        axes.scatter(x, values, c=colour, marker=marker, s=18, alpha=0.8, linewidths=0)
+    axes.set_xticks(range(len(groups)), list(groups))
+    axes.tick_params(axis="x", labelsize=8)
+
+
+def defect_areas(areas: dict[str, np.ndarray]) -> Figure:
+    """Share of the image that each defect covers, by defect type."""
+    figure = new_figure(6, 3)
+    axes = figure.subplots()
+    strip(axes, areas, list(areas))
+    axes.set_yscale("log")
+    axes.yaxis.set_major_formatter(PercentFormatter(1.0, decimals=1))
+    axes.set_ylabel("share of the image (log)")
+    return figure
+
+
+def maps(images: Sequence[np.ndarray], titles: Sequence[str], colourbars: bool = True) -> Figure:
+    """Arrays (H, W) side by side in cividis, each with its own scale."""
+    figure = new_figure(3.1 * len(images), 2.7)
+    for axes, image, title in zip(
+        figure.subplots(1, len(images), squeeze=False)[0], images, titles, strict=True
+    ):
+        drawn = draw_image(axes, image, title, cmap="cividis", vmin=None, vmax=None)
+        if colourbars:
+            figure.colorbar(drawn, ax=axes, shrink=0.85)
+    return figure
+
+
+def number_grids(arrays: Sequence[np.ndarray], titles: Sequence[str]) -> Figure:
+    """Small matrices with their numbers written into their cells."""
+    figure = new_figure(sum(max(1.5, 0.42 * a.shape[1]) for a in arrays) + 0.3, 2.6)
+    widths = [max(1.5, 0.42 * a.shape[1]) for a in arrays]
+    all_axes = figure.subplots(1, len(arrays), squeeze=False, width_ratios=widths)[0]
+    for axes, array, title in zip(all_axes, arrays, titles, strict=True):
+        axes.imshow(array, cmap="cividis")
+        axes.set_title(title, fontsize=9)
+        axes.set_axis_off()
+        middle = (array.min() + array.max()) / 2
+        for (row, column), value in np.ndenumerate(array):
+            colour = "white" if value <= middle else "black"
+            axes.text(column, row, f"{value:g}", ha="center", va="center", color=colour, fontsize=8)
+    return figure
+
+
+def parameter_shares(layers: Sequence[dict[str, Any]]) -> Figure:
+    """Horizontal bars: where the parameters of a network sit."""
+    rows = [row for row in layers if row["parameters"]]
+    total = sum(row["parameters"] for row in rows)
+    figure = new_figure(7, 3.4)
+    axes = figure.subplots()
+    for i, row in enumerate(rows):
+        encoder = row["part"] == "encoder"
+        colour, hatch = (BLUE, "") if encoder else (ORANGE, "///")
+        axes.barh(i, row["parameters"] / total, color=colour, hatch=hatch, edgecolor="white")
+        axes.text(row["parameters"] / total, i, f" {row['parameters'] / total:.1%}", va="center")
+    axes.set_yticks(range(len(rows)), [f"{row['part']} {row['layer']}" for row in rows], fontsize=8)
+    axes.invert_yaxis()
+    axes.xaxis.set_major_formatter(PercentFormatter(1.0, decimals=0))
+    axes.set_xlabel("share of all parameters")
+    axes.margins(x=0.12)
+    return figure
+
+
+def learning_curves(
+    history: Sequence[dict[str, float]], best_epoch: int, mean_image_loss: float | None = None
+) -> Figure:
+    """Training and validation loss of each epoch, and the epoch whose weights were kept."""
+    figure = new_figure(7, 3.2)
+    axes = figure.subplots()
+    epochs = [row["epoch"] for row in history]
+    axes.plot(epochs, [row["train_loss"] for row in history], "-", c=BLUE, label="training")
+    validation = [row["val_loss"] for row in history]
+    axes.plot(epochs, validation, "--", c=RED, label="validation")
+    axes.plot(best_epoch, min(validation), "*", c=RED, ms=12, label=f"best epoch, {best_epoch}")
+    if mean_image_loss is not None:
+        axes.axhline(mean_image_loss, color="black", ls=":", label="mean image, validation")
+    axes.set_xlabel("epoch")
+    axes.set_ylabel("loss")
+    axes.set_ylim(bottom=0)
+    axes.legend(fontsize=8)
+    return figure
+
+
+def comparison(
+    columns: dict[str, np.ndarray], titles: Sequence[str], masks: Sequence[np.ndarray | None]
+) -> Figure:
+    """One row an image: input, reconstruction and difference maps, each (N, H, W).
+
+    A column whose name ends in 'map' is drawn in cividis on one scale for all rows.
+    """
+    figure = new_figure(2.0 * len(columns) + 0.9, 1.75 * len(titles) + 0.3)
+    all_axes = figure.subplots(len(titles), len(columns), squeeze=False)
+    for column, (name, images) in enumerate(columns.items()):
+        is_map = name.endswith("map")
+        scale = {"cmap": "cividis", "vmin": 0, "vmax": np.quantile(images, 0.999)} if is_map else {}
+        for row in range(len(titles)):
+            axes = all_axes[row, column]
+            drawn = draw_image(axes, images[row], name if row == 0 else "", **scale)
+            outline(axes, masks[row])
+            if column == 0:
+                axes.text(-0.05, 0.5, titles[row], transform=axes.transAxes, ha="right",
+                          va="center", fontsize=8, rotation=90)  # fmt: skip
+        if is_map:
+            figure.colorbar(drawn, ax=all_axes[:, column], shrink=0.6, aspect=40)
+    return figure
+
+
+def scatter_scores(axes: Axes, scores: Scores, kind: str, part: str) -> None:
+    """The slides' scatter plot: one dot an image, its difference score upwards."""
+    index = getattr(scores, part)
+    order = index[np.argsort(scores.labels[index], kind="stable")]
+    for defect in dict.fromkeys(scores.defects[order]):
+        where = np.flatnonzero(scores.defects[order] == defect)
+        colour, marker = style_of(defect, scores.defects)
+        axes.scatter(where, scores.values[kind][order[where]], c=colour, marker=marker, s=26,
+                     label=defect, linewidths=0)  # fmt: skip
+    axes.set_title(f"{part} part, {kind.upper()} difference score", fontsize=10)
+    axes.set_xlabel("image")
+    axes.set_ylabel("difference score")
+
+
+def threshold_scatter(scores: Scores, kind: str, threshold: float) -> Figure:
+    """Both scatter plots of the slides, with the threshold that was found on the left one."""
+    figure = new_figure(9.5, 3.3)
+    left, right = figure.subplots(1, 2, sharey=True)
+    for axes, part in ((left, "validation"), (right, "test")):
+        scatter_scores(axes, scores, kind, part)
+        axes.axhline(threshold, color="black", ls="--", lw=1.2, label="threshold")
+    right.set_ylabel("")
+    right.legend(fontsize=8, loc="upper left", bbox_to_anchor=(1, 1))
+    return figure
+
+
+def error_curve(scores: Scores, kind: str, threshold: float) -> Figure:
+    """False positives, false negatives and their sum on the validation part."""
+    values, labels = scores.part(kind, "validation")
+    candidates = candidate_thresholds(values)
+    counts = [confusion(values, labels, t) for t in candidates]
+    figure = new_figure(7, 3)
+    axes = figure.subplots()
+    for style, name, numbers in (
+        ((BLUE, "--"), "false positives", [c.fp for c in counts]),
+        ((RED, ":"), "false negatives", [c.fn for c in counts]),
+        (("black", "-"), "errors", [c.errors for c in counts]),
+    ):
+        axes.step(candidates, numbers, where="mid", color=style[0], ls=style[1], label=name)
+    axes.axvline(threshold, color=GREEN, lw=2, alpha=0.7, label="chosen threshold")
+    axes.set_xlabel(f"threshold on the {kind.upper()} difference score")
+    axes.set_ylabel("validation images")
+    axes.legend(fontsize=8)
+    return figure
+
+
+def confusion_matrix(axes: Axes, counts: Confusion) -> list[Any]:
+    """The four counts as a table; returns the texts of tn, fp, fn and tp."""
+    colours = colormaps["cividis"]([[0.85, 0.3], [0.3, 0.85]])  # right verdicts light, wrong dark
+    axes.imshow(colours)
+    axes.set_xticks([0, 1], ["called good", "called defective"], fontsize=8)
+    axes.set_yticks([0, 1], ["good", "defective"], fontsize=8, rotation=90, va="center")
+    places = [(0, 0, "black"), (1, 0, "white"), (0, 1, "white"), (1, 1, "black")]
+    words = [f"{name}\n{value}" for name, value in zip(("TN", "FP", "FN", "TP"), counts,
+                                                       strict=True)]  # fmt: skip
+    return [
+        axes.text(x, y, word, ha="center", va="center", color=colour, fontsize=13)
+        for (x, y, colour), word in zip(places, words, strict=True)
+    ]
+
+
+def score_distributions(scores: Scores) -> Figure:
+    """Every test image's score by defect type, one panel a score."""
+    figure = new_figure(9.5, 3.2)
+    all_axes = figure.subplots(1, len(scores.values))
+    for axes, (kind, values) in zip(all_axes, scores.values.items(), strict=True):
+        names = sorted(set(scores.defects), key=lambda name: (name != "good", name))
+        strip(axes, {n: values[scores.defects == n] for n in names}, scores.defects)
+        axes.set_title(f"{kind.upper()} difference score", fontsize=10)
+        axes.axhline(values[scores.labels == 0].max(), color="black", ls=":", lw=1)
+    return figure
+
+
+def split_histogram(splits: dict[str, np.ndarray], slides: dict[str, float]) -> Figure:
+    """The slides' F over many random splits, with the value on the slides."""
+    figure = new_figure(8, 3.2)
+    axes = figure.subplots()
+    bins = np.linspace(0, 1, 41)
+    for (kind, values), (colour, hatch) in zip(
+        splits.items(), ((BLUE, "///"), (ORANGE, "")), strict=True
+    ):
+        axes.hist(values, bins, color=colour, hatch=hatch, alpha=0.6, edgecolor="white",
+                  label=f"{kind.upper()}, {len(values)} splits")  # fmt: skip
+        axes.axvline(slides[kind], color=colour, ls="--" if hatch else "-.", lw=2,
+                     label=f"{kind.upper()} on the slides, {slides[kind]}")  # fmt: skip
+    axes.set_xlabel("F on the normal class, test part")
+    axes.set_ylabel("splits")
+    axes.legend(fontsize=8, loc="upper left")
+    return figure
+
+
+class ThresholdView:
+    """What a threshold does to one part: scatter, confusion matrix, F-curve, wrong verdicts.
+
+    The figure is drawn once; `at` only moves what changes, so that a slider feels direct.
+
+    Args:
+        scores: the scored test images.
+        images: the test images, uint8 (N, 227, 227), to show the wrongly judged ones.
+        kind: which score, 'l2' or 'ssim'.
+        part: 'validation' or 'test'.
+    """
+
+    SHOWN = 8  # wrongly judged images, at most
+
+    def __init__(self, scores: Scores, images: np.ndarray, kind: str, part: str = "validation"):
+        self.scores, self.images = scores, images
+        self.index = getattr(scores, part)
+        self.values, self.labels = scores.part(kind, part)
+        self.figure = new_figure(10, 5.4)
+        self.figure.set_layout_engine("none")
+        grid = self.figure.add_gridspec(
+            1, 3, left=0.07, right=0.98, top=0.93, bottom=0.45, width_ratios=(2.2, 1, 1.5),
+            wspace=0.3,
+        )  # fmt: skip
+        left, middle, right = (self.figure.add_subplot(cell) for cell in grid)
+        scatter_scores(left, scores, kind, part)
+        left.legend(fontsize=7, loc="upper left")
+        self.line = left.axhline(0, color="black", ls="--", lw=1.4)
+        self.counts = confusion_matrix(middle, Confusion(0, 0, 0, 0))
+        candidates = candidate_thresholds(self.values)
+        curve = [f_normal(confusion(self.values, self.labels, t)) for t in candidates]
+        right.step(candidates, curve, where="mid", color=BLUE)
+        (self.marker,) = right.plot([0], [0], "o", color=RED, ms=9)
+        right.set_title("F on the normal class", fontsize=10)
+        right.set_xlabel("threshold")
+        right.set_ylim(-0.05, 1.05)
+        self._add_pictures()
+
+    def _add_pictures(self) -> None:
+        blank = np.full_like(self.images[0], 255)
+        grid = self.figure.add_gridspec(1, self.SHOWN, left=0.03, right=0.98, top=0.30,
+                                        bottom=0.02, wspace=0.08)  # fmt: skip
+        axes = [self.figure.add_subplot(cell) for cell in grid]
+        self.pictures = [(ax, draw_image(ax, blank)) for ax in axes]
+
+    def at(self, threshold: float) -> tuple[Figure, str]:
+        """The figure with the threshold moved, and the same in a sentence."""
+        counts = confusion(self.values, self.labels, threshold)
+        f = f_normal(counts)
+        self.line.set_ydata([threshold, threshold])
+        self.marker.set_data([threshold], [f])
+        for text, name, value in zip(self.counts, ("TN", "FP", "FN", "TP"), counts, strict=True):
+            text.set_text(f"{name}\n{value}")
+        wrong = np.flatnonzero((self.values > threshold) != (self.labels == 1))
+        for slot, (axes, picture) in enumerate(self.pictures):
+            picture.set_visible(slot < len(wrong))
+            axes.set_title("", fontsize=7)
+            if slot < len(wrong):
+                i = self.index[wrong[slot]]
+                picture.set_data(self.images[i])
+                axes.set_title(self._verdict(i), fontsize=7)
+        shown = f", {self.SHOWN} of them shown" if len(wrong) > self.SHOWN else ""
+        return self.figure, (
+            f"Threshold {threshold:.5f}: TN {counts.tn}, FP {counts.fp}, FN {counts.fn}, "
+            f"TP {counts.tp}; F on the normal class {f:.3f}; "
+            f"{len(wrong)} images wrongly judged{shown}."
+        )
+
+    def _verdict(self, i: int) -> str:
+        kind = "missed defect" if self.scores.labels[i] else "false alarm"
+        return f"{kind}\n{self.scores.names[i].removeprefix('test/')}"

@@ -1,0 +1,148 @@
+"""Lesson 03: a convolutional autoencoder whose encoder is AlexNet.
+
+The encoder is the network of Krizhevsky, Sutskever and Hinton, "ImageNet classification with deep
+convolutional neural networks" (NIPS 2012), with one input channel and one dense layer, the
+bottleneck. The decoder is its mirror image. `width=1` gives AlexNet's own channel counts; the
+shapes in the comments are for that width.
+
+One thing is not on the slides: batch normalisation after every hidden layer (Ioffe and Szegedy,
+2015), in place of AlexNet's own local response normalisation. Without it the network learns to
+draw the same picture for every input, which lesson 04 shows.
+"""
+
+from collections import OrderedDict
+
+import torch
+from torch import Tensor, nn
+
+SLIDES_PARAMETERS = 60_664_758  # the total printed on the slides
+CHANNELS = (96, 256, 384, 384, 256)  # AlexNet's five convolutions
+GRID = 6  # height and width of the last feature map
+
+
+def channels(width: float) -> tuple[int, ...]:
+    """AlexNet's channel counts times `width`, at least 4 each."""
+    return tuple(max(4, round(count * width)) for count in CHANNELS)
+
+
+def hidden(layer: nn.Module, features: int, batch_norm: bool) -> nn.Sequential:
+    """A layer with its normalisation and its ReLU."""
+    if not batch_norm:
+        return nn.Sequential(OrderedDict(layer=layer, relu=nn.ReLU()))
+    dense = isinstance(layer, nn.Linear)
+    norm = nn.BatchNorm1d(features) if dense else nn.BatchNorm2d(features)
+    return nn.Sequential(OrderedDict(layer=layer, norm=norm, relu=nn.ReLU()))
+
+
+class Encoder(nn.Sequential):
+    """E: images (B, 1, 227, 227) to codes (B, bottleneck)."""
+
+    def __init__(self, width: float = 1.0, bottleneck: int = 2048, batch_norm: bool = True):
+        c1, c2, c3, c4, c5 = channels(width)
+        bn = batch_norm
+        super().__init__(
+            OrderedDict(
+                conv1=hidden(nn.Conv2d(1, c1, 11, stride=4), c1, bn),  # (B, 96, 55, 55)
+                pool1=nn.MaxPool2d(3, stride=2),  # (B, 96, 27, 27)
+                conv2=hidden(nn.Conv2d(c1, c2, 5, padding=2), c2, bn),  # (B, 256, 27, 27)
+                pool2=nn.MaxPool2d(3, stride=2),  # (B, 256, 13, 13)
+                conv3=hidden(nn.Conv2d(c2, c3, 3, padding=1), c3, bn),  # (B, 384, 13, 13)
+                conv4=hidden(nn.Conv2d(c3, c4, 3, padding=1), c4, bn),  # (B, 384, 13, 13)
+                conv5=hidden(nn.Conv2d(c4, c5, 3, padding=1), c5, bn),  # (B, 256, 13, 13)
+                pool5=nn.MaxPool2d(3, stride=2),  # (B, 256, 6, 6)
+                flatten=nn.Flatten(),  # (B, 9216)
+                dense=hidden(nn.Linear(c5 * GRID**2, bottleneck), bottleneck, bn),  # (B, 2048)
+            )
+        )
+
+
+class Decoder(nn.Sequential):
+    """D: codes (B, bottleneck) to images (B, 1, 227, 227) in [0, 1].
+
+    Each pooling of the encoder has a transposed convolution with the same window and stride in
+    its place. So has the first convolution, whose stride of 4 shrinks the image as well.
+    """
+
+    def __init__(self, width: float = 1.0, bottleneck: int = 2048, batch_norm: bool = True):
+        c1, c2, c3, c4, c5 = channels(width)
+        bn = batch_norm
+        up = nn.ConvTranspose2d
+        super().__init__(
+            OrderedDict(
+                dense=hidden(nn.Linear(bottleneck, c5 * GRID**2), c5 * GRID**2, bn),  # (B, 9216)
+                unflatten=nn.Unflatten(1, (c5, GRID, GRID)),  # (B, 256, 6, 6)
+                up5=hidden(up(c5, c5, 3, stride=2), c5, bn),  # (B, 256, 13, 13)
+                conv5=hidden(nn.Conv2d(c5, c4, 3, padding=1), c4, bn),  # (B, 384, 13, 13)
+                conv4=hidden(nn.Conv2d(c4, c3, 3, padding=1), c3, bn),  # (B, 384, 13, 13)
+                conv3=hidden(nn.Conv2d(c3, c2, 3, padding=1), c2, bn),  # (B, 256, 13, 13)
+                up2=hidden(up(c2, c2, 3, stride=2), c2, bn),  # (B, 256, 27, 27)
+                conv2=hidden(nn.Conv2d(c2, c1, 5, padding=2), c1, bn),  # (B, 96, 27, 27)
+                up1=hidden(up(c1, c1, 3, stride=2), c1, bn),  # (B, 96, 55, 55)
+                conv1=up(c1, 1, 11, stride=4),  # (B, 1, 227, 227)
+                sigmoid=nn.Sigmoid(),  # pixels in [0, 1]
+            )
+        )
+
+
+class ConvAutoencoder(nn.Module):
+    """x' = D(E(x)): rebuild an image from `bottleneck` numbers.
+
+    Args:
+        width: factor on AlexNet's channel counts; 1 is AlexNet.
+        bottleneck: size of the code, 2048 on the slides.
+        batch_norm: False gives the network as the slides describe it, which collapses.
+    """
+
+    def __init__(self, width: float = 1.0, bottleneck: int = 2048, batch_norm: bool = True):
+        super().__init__()
+        self.encoder = Encoder(width, bottleneck, batch_norm)
+        self.decoder = Decoder(width, bottleneck, batch_norm)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Images (B, 1, 227, 227) in [0, 1] to their reconstructions, same shape and range."""
+        return self.decoder(self.encoder(x))
+
+
+def count_parameters(model: nn.Module) -> int:
+    """Trainable numbers of a network."""
+    return sum(parameter.numel() for parameter in model.parameters())
+
+
+def layer_table(model: ConvAutoencoder, size: int = 227) -> list[dict[str, object]]:
+    """Every layer in order with its output shape (without the batch) and its parameters.
+
+    The shapes are measured: one empty image runs through the network.
+    """
+    rows = []
+    x = torch.zeros(2, 1, size, size, device=next(model.parameters()).device)
+    training = model.training
+    model.eval()
+    with torch.inference_mode():
+        for part in ("encoder", "decoder"):
+            for name, layer in getattr(model, part).named_children():
+                x = layer(x)
+                row = {"part": part, "layer": name, "kind": describe(layer)}
+                rows.append(
+                    {**row, "shape": tuple(x.shape[1:]), "parameters": count_parameters(layer)}
+                )
+    model.train(training)
+    return rows
+
+
+def describe(layer: nn.Module) -> str:
+    """What a layer does in a few words, for example 'convolution 11x11, stride 4'."""
+    core = layer.layer if hasattr(layer, "layer") else layer
+    words = {
+        nn.Conv2d: "convolution",
+        nn.ConvTranspose2d: "transposed convolution",
+        nn.MaxPool2d: "max pooling",
+        nn.Linear: "fully connected",
+        nn.Flatten: "to a vector",
+        nn.Unflatten: "to a grid",
+        nn.Sigmoid: "sigmoid",
+    }[type(core)]
+    if not hasattr(core, "kernel_size"):
+        return words
+    window = core.kernel_size if isinstance(core.kernel_size, int) else core.kernel_size[0]
+    stride = core.stride if isinstance(core.stride, int) else core.stride[0]
+    return f"{words} {window}x{window}" + (f", stride {stride}" if stride > 1 else "")

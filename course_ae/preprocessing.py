@@ -1,0 +1,93 @@
+"""Lesson 02: from image files to the network's input, (N, 1, 227, 227) float32 in [0, 1]."""
+
+from collections.abc import Callable, Iterable
+from pathlib import Path
+
+import numpy as np
+import torch
+from PIL import Image
+from torch import Tensor
+
+from course_ae.config import CourseError, cache_folder
+from course_ae.data import Sample, fingerprint, open_image
+from course_ae.files import replace_file
+
+IMAGE_SIZE = 227  # AlexNet's input: the smallest size at which every layer fits without remainder
+
+
+def to_gray(image: Image.Image) -> Image.Image:
+    """One channel: 0.299 red + 0.587 green + 0.114 blue, the eye's sensitivity (ITU-R 601-2)."""
+    return image if image.mode == "L" else image.convert("RGB").convert("L")
+
+
+def resize(image: Image.Image) -> Image.Image:
+    """227x227 pixels, each the weighted mean of the pixels it covers (antialiasing).
+
+    An image that is not square is squeezed: nothing is cut off, but circles become ellipses.
+    """
+    return image.resize((IMAGE_SIZE, IMAGE_SIZE), Image.Resampling.BILINEAR)
+
+
+def to_tensor(images: np.ndarray) -> Tensor:
+    """uint8 images (N, 227, 227) to float32 (N, 1, 227, 227) in [0, 1]."""
+    return torch.from_numpy(images).unsqueeze(1).float() / 255
+
+
+def preprocess(path: Path) -> np.ndarray:
+    """One image file, gray and resized: uint8, shape (227, 227).
+
+    Raises:
+        CourseError: if the file cannot be read as an image.
+    """
+    return np.asarray(resize(to_gray(open_image(path))))
+
+
+def load_images(
+    samples: Iterable[Sample], progress: Callable[[Iterable], Iterable] = iter
+) -> np.ndarray:
+    """All samples preprocessed, uint8 (N, 227, 227), from the cache where they are unchanged.
+
+    The cache's name is a hash of the files' names and bytes, so a changed file is decoded anew.
+
+    Args:
+        samples: what to load.
+        progress: wraps the samples while they are decoded, for example in a progress bar.
+
+    Raises:
+        CourseError: if a file cannot be read as an image, or the cache cannot be written.
+    """
+    samples = list(samples)
+    cache = cache_folder() / "preprocessed" / f"{fingerprint(samples)}-{IMAGE_SIZE}.npy"
+    if cache.is_file():
+        try:
+            return np.load(cache)
+        except (OSError, ValueError):
+            pass  # a damaged cache is made again
+    images = np.stack([preprocess(sample.path) for sample in progress(samples)])
+    with replace_file(cache) as part:
+        np.save(part, images)
+    return images
+
+
+def with_flips(x: Tensor) -> Tensor:
+    """Originals, their horizontal and their vertical flips: (N, 1, H, W) to (3N, 1, H, W)."""
+    return torch.cat([x, x.flip(-1), x.flip(-2)])
+
+
+def split_validation(count: int, fraction: float, seed: int) -> tuple[np.ndarray, np.ndarray]:
+    """Indices of the images to train on and of those to validate on, each sorted.
+
+    Split the originals with this BEFORE flipping: otherwise a flipped twin of a validation image
+    is trained on, and the validation loss no longer tells how the network does on new images.
+
+    Raises:
+        CourseError: if fewer than two images would be left to train on.
+    """
+    held_out = max(1, round(fraction * count))
+    if count - held_out < 2:
+        raise CourseError(
+            f"Of {count} good training images {held_out} would be held out for validation, which "
+            "leaves too few to train on; lower 'validation_fraction' or add images."
+        )
+    order = np.random.default_rng(seed).permutation(count)
+    return np.sort(order[held_out:]), np.sort(order[:held_out])

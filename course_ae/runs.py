@@ -1,0 +1,227 @@
+"""The run folder: every artefact of one run, each file written whole or not at all."""
+
+import csv
+import json
+import os
+import platform
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import course_ae
+from course_ae.config import (
+    CourseError,
+    Settings,
+    cache_folder,
+    make_settings,
+    nearest,
+    setting_types,
+)
+from course_ae.data import Sample, find_category, fingerprint, load_samples, select
+from course_ae.files import replace_file, write_json
+from course_ae.sample_bottles import write_sample_bottles
+from course_ae.training import choose_device
+
+PLACES = ("data", "category", "profile", "run")  # lesson parameters that are not plain settings
+PACKAGES = ("torch", "torchvision", "pytorch-msssim", "numpy", "scikit-learn", "Pillow")
+
+
+@dataclass(frozen=True)
+class Run:
+    """One run of the course: its settings, its images and the folder of its results."""
+
+    folder: Path
+    settings: Settings
+    samples: list[Sample]
+    drawn: bool  # True for the built-in sample bottles
+
+    @property
+    def train(self) -> list[Sample]:
+        """The good training images."""
+        return select(self.samples, "train")
+
+    @property
+    def test(self) -> list[Sample]:
+        """The test images, good and defective."""
+        return select(self.samples, "test")
+
+
+def start(namespace: dict[str, Any]) -> Run:
+    """Opens the run that a lesson's parameters describe, and prints what it works with.
+
+    Args:
+        namespace: the notebook's `globals()`, in which the parameters are looked up.
+
+    Raises:
+        CourseError: for a parameter that does not exist or has no sensible value, and for data
+            that cannot be used.
+    """
+    given = {
+        name: value
+        for name, value in namespace.items()
+        if not name.startswith("_") and (value is None or type(value) in (bool, int, float, str))
+    }
+    known = [*PLACES, *setting_types()]
+    if not namespace.get("_started"):  # in a fresh notebook nothing but parameters is defined
+        for name in given:
+            if name not in known:
+                raise CourseError(f"There is no parameter '{name}'{nearest(name, known)}")
+    run = open_run(**{name: given[name] for name in known if name in given})
+    namespace["_started"] = True
+    print_facts(run)
+    return run
+
+
+def open_run(
+    data: str = "", category: str = "bottle", profile: str = "quick", run: str = "", **overrides
+) -> Run:
+    """Finds the images, then opens the run folder or makes it.
+
+    Args:
+        data: folder with categories in MVTec AD's layout, or a category itself; '' draws sample
+            bottles.
+        category: which category; where `data` is itself one, its folder's name counts.
+        profile: 'quick' or 'slides'.
+        run: the run folder; '' takes one in `runs` that is named after data and settings.
+        **overrides: single settings; None keeps the profile's value.
+
+    Raises:
+        CourseError: for a wrong setting, unusable data, or a folder with a run of other settings.
+    """
+    settings = make_settings(profile, category=category, **overrides)
+    drawn = not data
+    root = draw_sample_bottles() if drawn else Path(data).expanduser().resolve()
+    found = find_category(root, category)
+    settings = make_settings(profile, **{**overrides, "category": found.name})
+    samples = load_samples(found)
+    folder = Path(run).expanduser().resolve() if run else default_folder(settings, drawn)
+    identity = {"settings": asdict(settings), "data_fingerprint": fingerprint(samples)}
+    _claim(folder, identity)
+    return Run(folder, settings, samples, drawn)
+
+
+def draw_sample_bottles() -> Path:
+    """The root of the built-in data set, drawn into the cache the first time."""
+    root = cache_folder() / f"sample-bottles-{course_ae.__version__}"
+    try:
+        return write_sample_bottles(root)
+    except OSError as error:
+        raise CourseError(
+            f"The sample bottles cannot be drawn into '{root}': {error.strerror or error}; "
+            "set the environment variable COURSE_AE_CACHE to a folder that can be written."
+        ) from error
+
+
+def default_folder(settings: Settings, drawn: bool) -> Path:
+    """`runs/<data>-<profile>` and whatever differs from the profile, beside the lessons."""
+    usual = asdict(make_settings(settings.profile, category=settings.category))
+    differs = [f"{k}-{v}" for k, v in asdict(settings).items() if v != usual[k]]
+    data = "sample-bottles" if drawn else settings.category
+    chosen = os.environ.get("COURSE_AE_RUNS")
+    checkout = Path(__file__).resolve().parent.parent
+    if chosen:
+        parent = Path(chosen).expanduser().resolve()
+    elif (checkout / "pyproject.toml").is_file():
+        parent = checkout / "runs"
+    else:
+        parent = Path.cwd() / "runs"
+    return parent / "-".join([data, settings.profile, *differs])
+
+
+def _claim(folder: Path, identity: dict[str, Any]) -> None:
+    """Writes settings.json into a new run folder; refuses a folder with another run in it."""
+    path = folder / "settings.json"
+    if path.is_file():
+        there = read_json(path)
+        if {key: there.get(key) for key in identity} != identity:
+            raise CourseError(
+                f"'{folder}' holds a run with {_difference(there, identity)}; choose another run "
+                "folder, or delete this one."
+            )
+        return
+    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        raise CourseError(
+            f"'{folder}' is there already and is no run folder; choose a new or an empty one."
+        )
+    versions = {name: version(name) for name in PACKAGES}
+    facts = {
+        "course_ae": course_ae.__version__,
+        "python": platform.python_version(),
+        "versions": versions,
+        "device": str(choose_device()),
+    }
+    write_json(path, {**identity, **facts})
+
+
+def _difference(there: dict[str, Any], wanted: dict[str, Any]) -> str:
+    before = there.get("settings") or {}
+    differs = [
+        f"{name} {before.get(name)!r} instead of {value!r}"
+        for name, value in wanted["settings"].items()
+        if before.get(name) != value
+    ]
+    return ", ".join(differs) if differs else "other images (they were changed, or lie elsewhere)"
+
+
+def print_facts(run: Run) -> None:
+    """The versions, the device, the settings and the data in use."""
+    s = run.settings
+    kinds = (("train", 0, "good to train"), ("test", 0, "good to test"), ("test", 1, "defective"))
+    counts = [f"{len(select(run.samples, *kind[:2]))} {kind[2]}" for kind in kinds]
+    source = "sample bottles, drawn by this course" if run.drawn else f"'{s.category}'"
+    print(f"course_ae {course_ae.__version__}, torch {version('torch')}, on {choose_device()}")
+    print(f"data: {source}: {', '.join(counts)}")
+    print(f"profile: {s.profile}, run folder: {run.folder.name}")
+
+
+def read_json(path: Path) -> dict[str, Any]:
+    """A JSON file of the run folder.
+
+    Raises:
+        CourseError: if it is missing, damaged or holds no table.
+    """
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        raise CourseError(f"'{path}' is missing; run the lessons before this one.") from error
+    except (OSError, ValueError) as error:
+        raise CourseError(f"'{path}' cannot be read; delete the run folder and repeat.") from error
+    if not isinstance(content, dict):
+        raise CourseError(f"'{path}' is not a run's file; delete the run folder and repeat.")
+    return content
+
+
+def read_summary(run: Run) -> dict[str, Any]:
+    """All figures of the run so far."""
+    path = run.folder / "summary.json"
+    return read_json(path) if path.is_file() else {}
+
+
+def update_summary(run: Run, **figures: Any) -> dict[str, Any]:
+    """Adds figures to summary.json and returns all of it."""
+    summary = {
+        "category": run.settings.category,
+        "profile": run.settings.profile,
+        "settings": asdict(run.settings),
+        **read_summary(run),
+        **figures,
+    }
+    write_json(run.folder / "summary.json", summary)
+    return summary
+
+
+def write_csv(path: Path, rows: Iterable[dict[str, Any]]) -> None:
+    """A table with a header, one row a dictionary."""
+    rows = list(rows)
+    with replace_file(path) as part, part.open("w", encoding="utf-8", newline="") as file:
+        writer = csv.DictWriter(file, fieldnames=list(rows[0]))
+        writer.writeheader()
+        writer.writerows(rows)
+
+
+def read_csv(path: Path) -> list[dict[str, str]]:
+    """The rows of a table; every value is text."""
+    with path.open(encoding="utf-8", newline="") as file:
+        return list(csv.DictReader(file))

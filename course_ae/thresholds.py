@@ -1,0 +1,92 @@
+"""Lesson 05: from scores to verdicts. A score above the threshold means defective."""
+
+from typing import NamedTuple
+
+import numpy as np
+from sklearn.model_selection import train_test_split
+
+from course_ae.config import CourseError
+
+
+class Confusion(NamedTuple):
+    """Counts of verdicts; positive means defective."""
+
+    tn: int  # good, called good
+    fp: int  # good, called defective: a false alarm
+    fn: int  # defective, called good: a missed defect
+    tp: int  # defective, called defective
+
+    @property
+    def errors(self) -> int:
+        """False positives + false negatives, which the threshold search minimises."""
+        return self.fp + self.fn
+
+
+def split_test(labels: np.ndarray, fraction: float, seed: int) -> tuple[np.ndarray, np.ndarray]:
+    """Indices of the validation part (`fraction`) and of the test part, both sorted.
+
+    Stratified: both parts have the same share of defective images, up to rounding.
+
+    Args:
+        labels: 1 for defective, 0 for good, shape (N,).
+        fraction: share of the validation part; the slides' is 0.3.
+        seed: same seed, same split.
+
+    Raises:
+        CourseError: if a part would hold no good or no defective image.
+    """
+    try:
+        validation, test = train_test_split(
+            np.arange(len(labels)), train_size=fraction, stratify=labels, random_state=seed
+        )
+        if any(len(np.unique(labels[part])) < 2 for part in (validation, test)):
+            raise ValueError
+    except ValueError as error:
+        raise CourseError(
+            f"{len(labels)} test images cannot be split {fraction:.0%} to {1 - fraction:.0%} with "
+            "good and defective ones in both parts; add images or change 'threshold_fraction'."
+        ) from error
+    return np.sort(validation), np.sort(test)
+
+
+def candidate_thresholds(scores: np.ndarray) -> np.ndarray:
+    """One threshold for each way to divide the scores, ascending.
+
+    The first calls everything defective, the last everything good; the others lie half-way
+    between two neighbouring scores.
+    """
+    values = np.unique(np.asarray(scores, dtype=np.float64))
+    halves = values[:-1] + np.diff(values) / 2
+    halves = np.minimum(halves, np.nextafter(values[1:], -np.inf))  # rounding must not cross over
+    return np.concatenate([[np.nextafter(values[0], -np.inf)], halves, [values[-1]]])
+
+
+def confusion(scores: np.ndarray, labels: np.ndarray, threshold: float) -> Confusion:
+    """Verdicts of a threshold on scores (N,) with labels (N,)."""
+    verdicts, truth = np.asarray(scores) > threshold, np.asarray(labels) == 1
+    tp, fp = int((verdicts & truth).sum()), int((verdicts & ~truth).sum())
+    return Confusion(int((~truth).sum()) - fp, fp, int(truth.sum()) - tp, tp)
+
+
+def search_threshold(scores: np.ndarray, labels: np.ndarray) -> float:
+    """The threshold with the fewest false positives + false negatives.
+
+    Of several equally good ones the lowest is taken: it misses the fewest defects, and a missed
+    defect reaches a customer while a false alarm costs a second look.
+    """
+    candidates = candidate_thresholds(scores)
+    errors = [confusion(scores, labels, threshold).errors for threshold in candidates]
+    return float(candidates[int(np.argmin(errors))])  # argmin takes the first, so the lowest
+
+
+def f_normal(c: Confusion) -> float:
+    """The slides' F-score, in which the good products are the class that counts.
+
+    With their P = TN/(TN+FP) and R = TN/(TN+FN), 2PR/(P+R) is 2TN/(2TN+FP+FN); 0 without a TN.
+    """
+    return 2 * c.tn / (2 * c.tn + c.fp + c.fn) if c.tn else 0.0
+
+
+def f1_defect(c: Confusion) -> float:
+    """The usual F1, in which the defects count: 2TP/(2TP+FP+FN); 0 without a TP."""
+    return 2 * c.tp / (2 * c.tp + c.fp + c.fn) if c.tp else 0.0
