@@ -5,9 +5,10 @@ convolutional neural networks" (NIPS 2012), with one input channel and one dense
 bottleneck. The decoder is its mirror image. `width=1` gives AlexNet's own channel counts; the
 shapes in the comments are for that width.
 
-One thing is not on the slides: batch normalisation after every hidden layer (Ioffe and Szegedy,
-2015), in place of AlexNet's own local response normalisation. Without it the network learns to
-draw the same picture for every input, which lesson 04 shows.
+Two things are not on the slides. Batch normalisation after every hidden layer (Ioffe and Szegedy,
+2015) takes the place of AlexNet's local response normalisation: without it the network learns to
+draw the same picture for every input, which lesson 04 shows. And the last layer starts with small
+weights, so that the first picture is a plain gray one and not noise that must be unlearnt first.
 """
 
 from collections import OrderedDict
@@ -97,6 +98,8 @@ class ConvAutoencoder(nn.Module):
         super().__init__()
         self.encoder = Encoder(width, bottleneck, batch_norm)
         self.decoder = Decoder(width, bottleneck, batch_norm)
+        with torch.no_grad():
+            self.decoder.conv1.weight.mul_(0.1)
 
     def forward(self, x: Tensor) -> Tensor:
         """Images (B, 1, 227, 227) in [0, 1] to their reconstructions, same shape and range."""
