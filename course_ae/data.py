@@ -178,6 +178,11 @@ def select(samples: Iterable[Sample], split: str, label: int | None = None) -> l
     return [s for s in samples if s.split == split and (label is None or s.label == label)]
 
 
+def kinds(samples: Iterable[Sample]) -> list[str]:
+    """The kinds of product: 'good' first, then the defect types by name."""
+    return sorted({sample.defect for sample in samples}, key=lambda kind: (kind != "good", kind))
+
+
 def count_folders(samples: Iterable[Sample]) -> dict[str, int]:
     """Images in each folder, for example {'train/good': 209, 'test/good': 20, ...}."""
     return dict(Counter(f"{sample.split}/{sample.defect}" for sample in samples))

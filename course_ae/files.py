@@ -3,7 +3,7 @@
 import json
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +25,20 @@ def replace_file(path: Path) -> Iterator[Path]:
     except OSError as error:
         raise CourseError(f"'{path}' cannot be written: {error.strerror or error}.") from error
     finally:
-        part.unlink(missing_ok=True)
+        with suppress(OSError):  # nothing was written, or its folder could not be made
+            part.unlink()
+
+
+def require_writable(folder: Path) -> Path:
+    """The folder itself, or the nearest one above it that is there; makes nothing.
+
+    Raises:
+        CourseError: if no file could be written into the folder.
+    """
+    there = next(path for path in (folder, *folder.parents) if path.exists())
+    if not there.is_dir() or not os.access(there, os.W_OK):
+        raise CourseError(f"'{there}' is no folder that can be written; choose another one.")
+    return there
 
 
 def write_text(path: Path, text: str) -> None:

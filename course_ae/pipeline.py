@@ -17,7 +17,7 @@ from tqdm import tqdm
 
 from course_ae import metrics
 from course_ae.config import CourseError
-from course_ae.data import count_folders
+from course_ae.data import count_folders, load_mask
 from course_ae.files import replace_file
 from course_ae.model import ConvAutoencoder, count_parameters
 from course_ae.preprocessing import load_images, split_validation, to_tensor, with_flips
@@ -78,6 +78,21 @@ class Scores:
 def progress_bar(items: Iterable, label: str) -> Iterable:
     """A bar on standard output, in a notebook as in a terminal."""
     return tqdm(items, label, file=stdout, mininterval=1, leave=False)
+
+
+def require_readable(run: Run) -> None:
+    """Decodes all images and masks and tries both splits, so that a run need not stop half-way.
+
+    Raises:
+        CourseError: if a file cannot be read as an image, or there are too few images to split.
+    """
+    s = run.settings
+    split_validation(len(run.train), s.validation_fraction, s.seed)
+    split_test(np.array([sample.label for sample in run.test]), s.threshold_fraction, s.seed)
+    for sample in run.test:
+        load_mask(sample)
+    bar = partial(progress_bar, label="decoding") if stdout.isatty() else iter
+    load_images(run.samples, bar)  # the lessons find them in the cache
 
 
 def prepare(run: Run) -> Images:

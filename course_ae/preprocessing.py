@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable
 from pathlib import Path
+from zipfile import BadZipFile
 
 import numpy as np
 import torch
@@ -28,9 +29,14 @@ def resize(image: Image.Image) -> Image.Image:
     return image.resize((IMAGE_SIZE, IMAGE_SIZE), Image.Resampling.BILINEAR)
 
 
+def resize_mask(mask: np.ndarray | None) -> np.ndarray | None:
+    """A mask (H, W) at 227x227, True where most of the pixel is defective; None stays None."""
+    return None if mask is None else np.asarray(resize(Image.fromarray(mask).convert("L"))) > 127
+
+
 def to_tensor(images: np.ndarray) -> Tensor:
     """uint8 images (N, 227, 227) to float32 (N, 1, 227, 227) in [0, 1]."""
-    return torch.from_numpy(images).unsqueeze(1).float() / 255
+    return torch.tensor(images).unsqueeze(1).float() / 255
 
 
 def preprocess(path: Path) -> np.ndarray:
@@ -61,7 +67,7 @@ def load_images(
     if cache.is_file():
         try:
             return np.load(cache)
-        except (OSError, ValueError):
+        except (OSError, ValueError, EOFError, BadZipFile):
             pass  # a damaged cache is made again
     images = np.stack([preprocess(sample.path) for sample in progress(samples)])
     with replace_file(cache) as part:

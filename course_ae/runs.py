@@ -20,7 +20,7 @@ from course_ae.config import (
     setting_types,
 )
 from course_ae.data import Sample, find_category, fingerprint, load_samples, select
-from course_ae.files import replace_file, write_json
+from course_ae.files import replace_file, require_writable, write_json
 from course_ae.sample_bottles import write_sample_bottles
 from course_ae.training import choose_device
 
@@ -36,6 +36,7 @@ class Run:
     settings: Settings
     samples: list[Sample]
     drawn: bool  # True for the built-in sample bottles
+    root: Path  # where the images were looked for: all categories, or one of them
 
     @property
     def train(self) -> list[Sample]:
@@ -74,10 +75,17 @@ def start(namespace: dict[str, Any]) -> Run:
     return run
 
 
-def open_run(
+def open_run(**parameters: Any) -> Run:
+    """Finds the images, then opens the run folder or makes it; see `find_run`."""
+    run = find_run(**parameters)
+    claim(run)
+    return run
+
+
+def find_run(
     data: str = "", category: str = "bottle", profile: str = "quick", run: str = "", **overrides
 ) -> Run:
-    """Finds the images, then opens the run folder or makes it.
+    """Finds the images and says where their run belongs; makes no run folder.
 
     Args:
         data: folder with categories in MVTec AD's layout, or a category itself; '' draws sample
@@ -92,14 +100,19 @@ def open_run(
     """
     settings = make_settings(profile, category=category, **overrides)
     drawn = not data
+    if drawn and category != "bottle":
+        raise CourseError(
+            f"The built-in data has no category '{category}', only 'bottle'; give the folder of "
+            "your images as 'data'."
+        )
     root = draw_sample_bottles() if drawn else Path(data).expanduser().resolve()
     found = find_category(root, category)
     settings = make_settings(profile, **{**overrides, "category": found.name})
     samples = load_samples(found)
     folder = Path(run).expanduser().resolve() if run else default_folder(settings, drawn)
-    identity = {"settings": asdict(settings), "data_fingerprint": fingerprint(samples)}
-    _claim(folder, identity)
-    return Run(folder, settings, samples, drawn)
+    found_run = Run(folder, settings, samples, drawn, root)
+    _check_folder(found_run)
+    return found_run
 
 
 def draw_sample_bottles() -> Path:
@@ -119,32 +132,44 @@ def default_folder(settings: Settings, drawn: bool) -> Path:
     usual = asdict(make_settings(settings.profile, category=settings.category))
     differs = [f"{k}-{v}" for k, v in asdict(settings).items() if v != usual[k]]
     data = "sample-bottles" if drawn else settings.category
+    return runs_folder() / "-".join([data, settings.profile, *differs])
+
+
+def runs_folder() -> Path:
+    """Where runs are kept: $COURSE_AE_RUNS, else `runs` in the checkout or where one works."""
     chosen = os.environ.get("COURSE_AE_RUNS")
     checkout = Path(__file__).resolve().parent.parent
     if chosen:
-        parent = Path(chosen).expanduser().resolve()
-    elif (checkout / "pyproject.toml").is_file():
-        parent = checkout / "runs"
-    else:
-        parent = Path.cwd() / "runs"
-    return parent / "-".join([data, settings.profile, *differs])
+        return Path(chosen).expanduser().resolve()
+    return (checkout if (checkout / "pyproject.toml").is_file() else Path.cwd()) / "runs"
 
 
-def _claim(folder: Path, identity: dict[str, Any]) -> None:
-    """Writes settings.json into a new run folder; refuses a folder with another run in it."""
-    path = folder / "settings.json"
+def _identity(run: Run) -> dict[str, Any]:
+    return {"settings": asdict(run.settings), "data_fingerprint": fingerprint(run.samples)}
+
+
+def _check_folder(run: Run) -> None:
+    """Refuses a folder that holds another run or anything else, or that cannot be written."""
+    folder, path = run.folder, run.folder / "settings.json"
     if path.is_file():
-        there = read_json(path)
+        there, identity = read_json(path), _identity(run)
         if {key: there.get(key) for key in identity} != identity:
             raise CourseError(
                 f"'{folder}' holds a run with {_difference(there, identity)}; choose another run "
                 "folder, or delete this one."
             )
-        return
-    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+    elif folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise CourseError(
             f"'{folder}' is there already and is no run folder; choose a new or an empty one."
         )
+    require_writable(folder)
+
+
+def claim(run: Run) -> None:
+    """Writes settings.json, with the versions and the device, into a new run folder."""
+    path = run.folder / "settings.json"
+    if path.is_file():
+        return
     versions = {name: version(name) for name in PACKAGES}
     facts = {
         "course_ae": course_ae.__version__,
@@ -152,7 +177,7 @@ def _claim(folder: Path, identity: dict[str, Any]) -> None:
         "versions": versions,
         "device": str(choose_device()),
     }
-    write_json(path, {**identity, **facts})
+    write_json(path, {**_identity(run), **facts})
 
 
 def _difference(there: dict[str, Any], wanted: dict[str, Any]) -> str:

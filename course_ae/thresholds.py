@@ -63,7 +63,8 @@ def candidate_thresholds(scores: np.ndarray) -> np.ndarray:
 
 def confusion(scores: np.ndarray, labels: np.ndarray, threshold: float) -> Confusion:
     """Verdicts of a threshold on scores (N,) with labels (N,)."""
-    verdicts, truth = np.asarray(scores) > threshold, np.asarray(labels) == 1
+    verdicts = np.asarray(scores, dtype=np.float64) > threshold  # never rounded to float32
+    truth = np.asarray(labels) == 1
     tp, fp = int((verdicts & truth).sum()), int((verdicts & ~truth).sum())
     return Confusion(int((~truth).sum()) - fp, fp, int(truth.sum()) - tp, tp)
 

@@ -1,0 +1,8 @@
+"""`python -m course_ae` is the command `course-ae`."""
+
+import sys
+
+from course_ae.cli import main
+
+if __name__ == "__main__":
+    sys.exit(main())

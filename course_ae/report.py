@@ -1,0 +1,228 @@
+"""The report of a run: executed lessons as web pages, and an index that begins with the result.
+
+The pages load nothing from the net and name no folder of this machine, so they can be passed on.
+"""
+
+import re
+from html import escape
+from pathlib import Path
+from typing import Any
+
+import nbformat
+from nbconvert import HTMLExporter
+from nbformat import NotebookNode
+
+from course_ae.config import CourseError
+from course_ae.files import write_text
+from course_ae.runs import Run, read_json, read_summary
+from course_ae.training import LEAST_DEPENDENCE
+
+HEADER = ("score", "AUROC", "F", "mean F (5-95 %)", "threshold", "alarms", "missed")
+ROWS = {  # where in summary.json, and what to call it
+    ("scores", "l2"): "L2",
+    ("scores", "ssim"): "SSIM",
+    ("baselines", "all_normal"): "all called normal",
+    ("baselines", "mean_image_l2"): "mean image, L2",
+    ("baselines", "mean_image_ssim"): "mean image, SSIM",
+}
+SLIDES = {"slides, L2": 0.78, "slides, SSIM": 0.57}
+NOTE = (
+    "AUROC: over all test images, without a threshold. F (the normal class counts), false alarms "
+    "and missed defects: in the test part, with the threshold found on the validation part. Mean F "
+    "and its 5-95 % range: over many random splits into these two parts. Mean image: the baseline "
+    "that needs no network."
+)
+# nbconvert's page, without the scripts it would fetch, and fit for a phone.
+TEMPLATE = """{% extends 'lab/index.html.j2' %}
+{% block html_head_js %}{% endblock %}
+{% block html_head_js_mathjax %}{% endblock %}
+{% block html_head_js_mermaidjs %}{% endblock %}
+{% block jupyter_widgets %}{% endblock %}
+{% block html_head_css %}<style>
+main { max-width: 60em; margin: auto; }
+img { max-width: 100%; height: auto; }
+.jp-RenderedHTMLCommon, .jp-OutputArea-output { overflow-x: auto; }
+@media (max-width: 40em) { .jp-InputPrompt, .jp-OutputPrompt { display: none !important; } }
+</style>{% endblock %}
+"""
+WIDGET = "application/vnd.jupyter.widget-view+json"
+STYLE = """
+:root { color-scheme: light dark; --line: #8886; --soft: #8882; --link: #0072b2; }
+@media (prefers-color-scheme: dark) { :root { --link: #56b4e9; } }
+body { max-width: 60em; margin: auto; padding: 1em; line-height: 1.5; font-family: sans-serif; }
+a { color: var(--link); }
+.wide { overflow-x: auto; }
+table { border-collapse: collapse; font-variant-numeric: tabular-nums; }
+th, td { padding: .3em .7em; border-bottom: 1px solid var(--line); text-align: right; }
+th:first-child, td:first-child { text-align: left; }
+thead { background: var(--soft); }
+dt { font-weight: bold; } dd { margin: 0 0 .5em; }
+"""
+
+
+def result_table(summary: dict[str, Any]) -> list[tuple[str, ...]]:
+    """Header and rows of the result as text: each score, each baseline, the slides' numbers."""
+    found = [
+        (name, summary[group][key])
+        for (group, key), name in ROWS.items()
+        if key in summary.get(group, {})
+    ]
+    slides = [(name, f"{f:.2f}") for name, f in SLIDES.items()]
+    blank = ("",) * (len(HEADER) - 3)
+    return [
+        HEADER,
+        *((name, *_judged(result)) for name, result in found),
+        *((name, "", f, *blank) for name, f in slides),
+    ]
+
+
+def _judged(result: dict[str, Any]) -> tuple[str, ...]:
+    rates = f"{result['auroc']:.3f}", f"{result['f_normal']:.3f}"
+    if "test" not in result:
+        return *rates, *("",) * (len(HEADER) - 3)
+    splits, test = result["f_normal_splits"], result["test"]
+    return (
+        *rates,
+        "{mean:.2f} ({p05:.2f}-{p95:.2f})".format(**splits),
+        f"{result['threshold']:.4g}",
+        f"{test['fp']} of {test['fp'] + test['tn']}",
+        f"{test['fn']} of {test['fn'] + test['tp']}",
+    )
+
+
+def plain_table(rows: list[tuple[str, ...]]) -> str:
+    """Rows in aligned columns, in ASCII, the first column to the left."""
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    cells = [[row[0].ljust(widths[0]), *map(str.rjust, row[1:], widths[1:])] for row in rows]
+    lines = ["  ".join(row).rstrip() for row in cells]
+    return "\n".join([lines[0], "-" * max(map(len, lines)), *lines[1:]])
+
+
+def write_report(run: Run) -> Path:
+    """Writes `report/index.html` and a page for each executed lesson, and returns the former.
+
+    Raises:
+        CourseError: if a file cannot be read or written.
+    """
+    report, lessons = run.folder / "report", []
+    for path in sorted((run.folder / "notebooks").glob("[0-9][0-9]_*.ipynb")):
+        if path.name.endswith(".failed.ipynb"):
+            continue
+        try:
+            notebook = nbformat.read(path, as_version=4)
+        except (OSError, ValueError) as error:
+            raise CourseError(f"'{path}' cannot be read; run the lessons again.") from error
+        page = report / f"{path.stem}.html"
+        write_text(page, lesson_page(notebook, path.stem))
+        facts = notebook.metadata.get("papermill", {})
+        lessons.append((page.name, lesson_title(notebook, path.stem), facts))
+    index = report / "index.html"
+    write_text(
+        index, index_page(read_json(run.folder / "settings.json"), read_summary(run), lessons)
+    )
+    return index
+
+
+def lesson_title(notebook: NotebookNode, name: str) -> str:
+    """The lesson's first heading, else its file's name."""
+    texts = (cell.source for cell in notebook.cells if cell.cell_type == "markdown")
+    heading = re.search(r"^#+ +(.+?) *#*$", "\n".join(texts), re.MULTILINE)
+    return heading[1] if heading else name
+
+
+def lesson_page(notebook: NotebookNode, name: str) -> str:
+    """An executed lesson as one HTML file; the notebook is changed on the way."""
+    # The injected cell and warnings name folders of this machine; sliders need a running kernel.
+    notebook.cells = [
+        cell
+        for cell in notebook.cells
+        if "injected-parameters" not in cell.metadata.get("tags", [])
+    ]
+    for cell in notebook.cells:
+        if cell.cell_type == "code":
+            cell.outputs = [_portable(output) for output in cell.outputs if _is_kept(output)]
+    notebook.metadata.pop("widgets", None)
+    notebook.metadata["title"] = lesson_title(notebook, name)
+    page, _ = HTMLExporter(raw_template=TEMPLATE).from_notebook_node(notebook)
+    return re.sub(r'(href="(?:\./)?\d\d_[^"/#]*)\.ipynb', r"\1.html", page)
+
+
+def _is_kept(output: NotebookNode) -> bool:
+    return output.get("name") != "stderr"
+
+
+def _portable(output: NotebookNode) -> NotebookNode:
+    if WIDGET in output.get("data", {}):
+        output.data = {"text/markdown": "*The slider here works in JupyterLab.*"}
+    return output
+
+
+def index_page(
+    settings: dict[str, Any], summary: dict[str, Any], lessons: list[tuple[str, str, dict]]
+) -> str:
+    """The first page: the result, how the training went, and links to the lessons.
+
+    Args:
+        settings: the content of settings.json.
+        summary: the content of summary.json.
+        lessons: file name, title and papermill's facts (duration, end) of each lesson.
+    """
+    s = settings["settings"]
+    date = max((facts.get("end_time") or "" for *_, facts in lessons), default="")[:10]
+    facts = {
+        "category": s["category"], "profile": s["profile"], "seed": s["seed"],
+        "device": settings["device"], "date": date, **training_facts(summary),
+    }  # fmt: skip
+    header, *rows = [[escape(cell) for cell in row] for row in result_table(summary)]
+    head = "".join(f"<th scope='col'>{cell}</th>" for cell in header)
+    body = "".join(f"<tr>{''.join(f'<td>{cell}</td>' for cell in row)}</tr>\n" for row in rows)
+    listed = "".join(
+        f'<li><a href="{escape(name)}">{escape(title)}</a>, {run.get("duration") or 0:.0f} s</li>\n'
+        for name, title, run in lessons
+    )
+    terms = "".join(f"<dt>{escape(k)}</dt><dd>{escape(str(v))}</dd>\n" for k, v in facts.items())
+    title = escape(f"Anomaly detection on {s['category']}")
+    return f"""<!DOCTYPE html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<title>{title}</title>
+<style>{STYLE}</style>
+</head>
+<body>
+<h1>{title}</h1>
+<h2>Result</h2>
+<div class="wide"><table><thead><tr>{head}</tr></thead>
+<tbody>{body}</tbody></table></div>
+<p>{escape(NOTE)}</p>
+<h2>Lessons</h2>
+<ol>{listed}</ol>
+<h2>Run</h2>
+<dl>{terms}</dl>
+</body>
+</html>
+"""
+
+
+def training_facts(summary: dict[str, Any]) -> dict[str, str]:
+    """What is known of the images, the network and its training, name and text."""
+    facts = {}
+    if "counts" in summary:
+        facts["images"] = (
+            "{train} good to train ({train_augmented} with flips), {test_good} good and "
+            "{test_defective} defective to test"
+        ).format(**summary["counts"])
+    if "training" in summary:
+        t = summary["training"]
+        ratio = t["output_std_over_images"] / (t["input_std_over_images"] or 1)
+        verdict = ": it draws nearly the same picture each time" if ratio < LEAST_DEPENDENCE else ""
+        facts |= {
+            "network": f"{summary['parameters']:,} parameters",
+            "training": f"{t['epochs']} epochs, weights of epoch {t['best_epoch']}, "
+            f"{t['seconds']:.0f} s, {t['images_per_second']:.0f} images a second",
+            "loss": f"{t['train_loss']:.4f} in training, {t['val_loss']:.4f} in validation; the "
+            f"mean image would have {t['mean_image_loss']:.4f}",
+            "output": f"varies {ratio:.2f} times as much over the images as the input{verdict}",
+        }
+    return facts

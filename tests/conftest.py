@@ -1,0 +1,55 @@
+"""Shared fixtures; whatever the tests draw, cache or train lies in temporary folders."""
+
+import os
+import shutil
+import tempfile
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from course_ae.sample_bottles import COUNTS, draw_bottle, write_sample_bottles
+
+FOLDERS = ("COURSE_AE_CACHE", "COURSE_AE_RUNS")
+SMALL_COUNTS = dict.fromkeys(COUNTS, 4) | {"train/good": 12, "test/good": 6}
+
+
+def pytest_configure(config):
+    """Set in the environment, so that notebook kernels and commands inherit it."""
+    config.course_ae_temporary = Path(tempfile.mkdtemp(prefix="course-ae-tests-"))
+    config.course_ae_before = {name: os.environ.get(name) for name in FOLDERS}
+    for name in FOLDERS:
+        folder = config.course_ae_temporary / name.rsplit("_", 1)[1].lower()
+        folder.mkdir()
+        os.environ[name] = str(folder)
+
+
+def pytest_unconfigure(config):
+    for name, value in config.course_ae_before.items():
+        if value is None:
+            os.environ.pop(name, None)
+        else:
+            os.environ[name] = value
+    shutil.rmtree(config.course_ae_temporary, ignore_errors=True)
+
+
+@pytest.fixture(scope="session")
+def small_data(tmp_path_factory) -> Path:
+    """Root of a small drawn data set: 12 train, 6 test good, 4 for each defect; only to read."""
+    root = tmp_path_factory.mktemp("small-data")
+    return write_sample_bottles(root, size=96, counts=SMALL_COUNTS)
+
+
+@pytest.fixture
+def data_copy(small_data, tmp_path) -> Path:
+    """A copy of `small_data` that a test may change."""
+    return shutil.copytree(small_data, tmp_path / "data")
+
+
+@pytest.fixture(scope="session")
+def bottles() -> torch.Tensor:
+    """Four good bottles and four with a defect, gray, (8, 1, 227, 227) in [0, 1]."""
+    kinds = [*["good"] * 4, "broken_large", "broken_small", "contamination", "contamination"]
+    drawn = [draw_bottle(np.random.default_rng(i), kind, 227)[0] for i, kind in enumerate(kinds)]
+    return torch.from_numpy(np.stack(drawn)).float().mean(dim=-1).unsqueeze(1) / 255

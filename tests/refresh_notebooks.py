@@ -1,0 +1,49 @@
+"""Executes all committed notebooks on the sample data, in order, and normalises their outputs.
+
+Run it after every change that a lesson shows: python tests/refresh_notebooks.py
+"""
+
+import os
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+import nbformat
+from nbclient import NotebookClient
+from nbconvert.preprocessors import CoalesceStreamsPreprocessor
+
+NOTEBOOKS = Path(__file__).resolve().parent.parent / "notebooks"
+STRIP = ["--keep-output", "--keep-count", "--extra-keys", "metadata.widgets metadata.papermill"]
+
+
+def refresh(path: Path) -> None:
+    """One notebook, from a fresh kernel, in place."""
+    notebook = nbformat.read(path, as_version=4)
+    client = NotebookClient(
+        notebook,
+        kernel_name="python3",
+        timeout=None,
+        resources={"metadata": {"path": str(path.parent)}},
+        store_widget_state=False,
+    )
+    client.execute()
+    notebook, _ = CoalesceStreamsPreprocessor().preprocess(notebook, {})
+    for cell in notebook.cells:
+        cell.metadata.pop("execution", None)  # times of day
+    nbformat.write(notebook, path)
+    subprocess.run([sys.executable, "-m", "nbstripout", *STRIP, str(path)], check=True)
+
+
+def main() -> None:
+    """All lessons share one new run folder, so each finds what the one before it has made."""
+    os.environ["PYDEVD_DISABLE_FILE_VALIDATION"] = "1"
+    with tempfile.TemporaryDirectory() as runs:
+        os.environ["COURSE_AE_RUNS"] = runs
+        for path in sorted(NOTEBOOKS.glob("[0-9][0-9]_*.ipynb")):
+            print(path.name, flush=True)
+            refresh(path)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,194 @@
+"""The lessons: their form, their committed outputs (nbval), and the chain with another seed."""
+
+import json
+import os
+import re
+import subprocess
+import sys
+from dataclasses import fields
+from pathlib import Path
+
+import nbformat
+import papermill
+import pytest
+
+from course_ae import batch
+from course_ae.config import Settings
+from course_ae.runs import PLACES
+
+ROOT = Path(__file__).resolve().parent.parent
+LESSONS = sorted((ROOT / "notebooks").glob("[0-9][0-9]_*.ipynb"))
+CHECKED = "nbval-check-output"
+
+each_lesson = pytest.mark.parametrize("path", LESSONS, ids=lambda path: path.stem)
+
+
+def read(path):
+    return nbformat.read(path, as_version=4)
+
+
+def code_cells(path):
+    return [cell for cell in read(path).cells if cell.cell_type == "code"]
+
+
+def tags(cell):
+    return cell.metadata.get("tags", [])
+
+
+def test_there_are_six_lessons_numbered_in_order():
+    assert [path.name[:2] for path in LESSONS] == ["01", "02", "03", "04", "05", "06"]
+
+
+@each_lesson
+def test_a_lesson_opens_with_its_question_and_closes_with_what_was_learnt(path):
+    cells = read(path).cells
+    first, last = cells[0].source, cells[-1].source
+    assert first.startswith(f"# {path.name[:2]} ")
+    for part in ("**The question:", "You will", "Before this:", "Reading", "running"):
+        assert part in first
+    promised = re.findall(r"^- \*\*(.+?)\*\*", first, re.MULTILINE)
+    kept = re.findall(r"^- \*\*(.+?)\*\*", last, re.MULTILINE)
+    assert len(promised) == 3
+    assert kept == promised
+    assert "You now can" in last
+    assert "## Exercises" in last
+
+
+@each_lesson
+def test_the_parameters_are_literals_and_the_same_in_every_lesson(path):
+    (cell,) = [cell for cell in code_cells(path) if "parameters" in tags(cell)]
+    (model,) = [cell for cell in code_cells(LESSONS[0]) if "parameters" in tags(cell)]
+    assert cell.source == model.source
+    known = papermill.inspect_notebook(str(path))
+    wanted = {field.name for field in fields(Settings)} | set(PLACES)
+    assert set(known) == wanted
+    assert all(parameter["help"] for parameter in known.values())
+
+
+@each_lesson
+def test_code_cells_are_short_and_define_no_function(path):
+    for cell in code_cells(path):
+        assert len(cell.source.splitlines()) <= 25, cell.source
+        assert not re.search(r"^\s*(def|class)\s|lambda [^:]*:.*\n.*lambda", cell.source, re.M)
+        assert not re.search(r"^\s*[%!]|sys\.exit", cell.source, re.M)
+
+
+@each_lesson
+def test_a_lesson_was_run_in_order_from_a_fresh_kernel(path):
+    counts = [cell.execution_count for cell in code_cells(path)]
+    assert counts == list(range(1, len(counts) + 1))
+
+
+@each_lesson
+def test_outputs_hold_no_error_no_warning_and_no_path_of_a_machine(path):
+    text = path.read_text(encoding="utf-8")
+    assert len(text) < 1_500_000
+    for cell in code_cells(path):
+        for output in cell.outputs:
+            assert output.output_type != "error"
+            assert output.get("name") != "stderr", output.get("text")
+            data = {**output.get("data", {}), "text": output.get("text", "")}
+            words = " ".join(str(value) for kind, value in data.items() if "image" not in kind)
+            assert not re.search(r"(?<![\w.])(/home/|/root/|/tmp/|/work/|/Users/|[A-Z]:\\)", words)
+
+
+@each_lesson
+def test_a_notebook_file_is_normalised(path):
+    notebook = read(path)
+    assert notebook.metadata.kernelspec.name == "python3"
+    assert not {"widgets", "papermill"} & set(notebook.metadata)
+    assert not any("execution" in cell.metadata for cell in notebook.cells)
+
+
+@each_lesson
+def test_every_figure_has_a_caption(path):
+    for cell in code_cells(path):
+        kinds = [set(output.get("data", {})) for output in cell.outputs]
+        for i, kind in enumerate(kinds):
+            if "image/png" in kind:
+                caption = cell.outputs[i + 1]["data"]["text/markdown"]
+                assert "".join(caption).startswith("**Figure.** ")
+
+
+@each_lesson
+def test_links_between_lessons_resolve(path):
+    for cell in read(path).cells:
+        for target in re.findall(r"\]\((?!https?:)([^)]+)\)", cell.source):
+            assert (path.parent / target).is_file(), target
+
+
+def test_at_least_15_percent_of_the_code_cells_are_compared():
+    cells = [cell for path in LESSONS for cell in code_cells(path)]
+    compared = [cell for cell in cells if CHECKED in tags(cell)]
+    assert all(cell.outputs for cell in compared)  # nothing is compared where nothing is stored
+    assert len(compared) >= 0.15 * len(cells), f"{len(compared)} of {len(cells)}"
+
+
+def nbval(folder, *paths):
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "--nbval-lax"]
+    command += ["--nbval-current-env", "--nbval-cell-timeout", "900", *map(str, paths)]
+    environment = {**os.environ, "COURSE_AE_RUNS": str(folder)}
+    return subprocess.run(command, env=environment, capture_output=True, text=True, cwd=folder)
+
+
+def test_nbval_finds_the_committed_outputs_again(tmp_path):
+    done = nbval(tmp_path, *LESSONS)
+    assert done.returncode == 0, done.stdout[-5000:]
+    total = sum(len(code_cells(path)) for path in LESSONS)
+    assert f"{total} passed" in done.stdout
+
+
+def test_nbval_notices_a_changed_output(tmp_path):
+    notebook = read(LESSONS[0])
+    (cell,) = [c for c in notebook.cells if CHECKED in tags(c) and "textures and" in c.source]
+    cell.outputs[0].text = cell.outputs[0].text.replace("3629", "3630")
+    changed = tmp_path / "changed.ipynb"
+    nbformat.write(notebook, changed)
+    done = nbval(tmp_path, changed)
+    assert done.returncode == 1
+    assert "1 failed" in done.stdout
+
+
+@pytest.fixture(scope="module")
+def chain(tmp_path_factory):
+    """The one command of the README, with another seed, started from some other folder."""
+    folder = tmp_path_factory.mktemp("chaîne de leçons")
+    command = [sys.executable, "-m", "course_ae", "run", "--run", str(folder / "run")]
+    command += ["-p", "seed", "1", "-p", "epochs", "12"]
+    done = subprocess.run(command, capture_output=True, text=True, encoding="utf-8", cwd=folder,
+                          env={**os.environ, "PYTHONIOENCODING": "utf-8"})  # fmt: skip
+    assert done.returncode == 0, done.stdout + done.stderr
+    return folder / "run", done.stdout
+
+
+def test_the_chain_executes_every_lesson_and_prints_the_result(chain):
+    folder, printed = chain
+    assert sorted(path.name for path in (folder / "notebooks").iterdir()) == [
+        path.name for path in LESSONS
+    ]
+    assert "AUROC" in printed
+    assert str(folder / "report" / "index.html") in printed
+
+
+def test_the_chain_used_the_parameters(chain):
+    settings = json.loads((chain[0] / "settings.json").read_text(encoding="utf-8"))["settings"]
+    assert (settings["seed"], settings["epochs"], settings["profile"]) == (1, 12, "quick")
+    rows = (chain[0] / "history.csv").read_text(encoding="utf-8").splitlines()
+    assert len(rows) - 1 <= 12
+
+
+def test_the_chain_learnt_something(chain):
+    summary = json.loads((chain[0] / "summary.json").read_text(encoding="utf-8"))
+    training, scores = summary["training"], summary["scores"]
+    assert training["output_std_over_images"] > training["input_std_over_images"] / 4
+    assert training["val_loss"] < 0.35  # the untrained network's gray picture: above 0.5
+    assert max(score["auroc"] for score in scores.values()) > 0.65
+    assert summary["counts"]["train_augmented"] == 3 * summary["counts"]["train"]
+
+
+def test_the_report_leads_with_the_table_and_links_every_lesson(chain):
+    index = (chain[0] / "report" / "index.html").read_text(encoding="utf-8")
+    for path in batch.lessons():
+        assert f'href="{path.stem}.html"' in index
+        assert (chain[0] / "report" / f"{path.stem}.html").is_file()
+    assert index.index("AUROC") < index.index("01_dataset_exploration.html")

@@ -1,0 +1,276 @@
+"""Training: it learns, stops in time, repeats, and tells a network that rebuilds nothing."""
+
+import math
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from course_ae import training
+from course_ae.config import make_settings
+from course_ae.ssim import l2_loss, ssim_loss
+from course_ae.training import (
+    Dependence,
+    Training,
+    build_model,
+    choose_device,
+    depends_on_input,
+    evaluate_loss,
+    fit,
+    reconstruct,
+    to_uint8,
+    train_epoch,
+)
+
+SIZE = 12  # pixels; `fit` takes any network and any image size
+
+
+class SmallNetwork(nn.Module):
+    """A network that trains in milliseconds and notes the batches it was trained on."""
+
+    def __init__(self, seed=0):
+        super().__init__()
+        torch.manual_seed(seed)
+        self.batches = []
+        self.layers = nn.Sequential(
+            nn.Flatten(),
+            nn.Linear(SIZE**2, 6),
+            nn.BatchNorm1d(6),  # fails in training on a single image
+            nn.ReLU(),
+            nn.Linear(6, SIZE**2),
+            nn.Sigmoid(),
+            nn.Unflatten(1, (1, SIZE, SIZE)),
+        )
+
+    def forward(self, x):
+        if self.training:
+            self.batches.append(len(x))
+        return self.layers(x)
+
+
+class Scaled(nn.Module):
+    """Rebuilds its input with less contrast; 0 draws the same gray for every image."""
+
+    def __init__(self, factor):
+        super().__init__()
+        self.factor = factor
+
+    def forward(self, x):
+        return 0.5 + self.factor * (x - 0.5)
+
+
+class NoBar:
+    def update(self, count):
+        pass
+
+
+def random_images(count, seed=0):
+    return torch.rand(count, 1, SIZE, SIZE, generator=torch.Generator().manual_seed(seed))
+
+
+def small_settings(**overrides):
+    options = {"loss": "l2", "learning_rate": 0.01, "batch_size": 4, "epochs": 4, "patience": 99}
+    return make_settings(**{**options, **overrides})
+
+
+def without_seconds(result):
+    return [{k: v for k, v in row.items() if k != "seconds"} for row in result.history]
+
+
+def same_weights(one, other):
+    return all(torch.equal(value, other[name]) for name, value in one.items())
+
+
+def scripted_validation(monkeypatch, model, losses):
+    """Lets the validation losses follow a script; returns the weights after each epoch."""
+    seen = []
+
+    def next_loss(x_hat, x, loss):
+        seen.append({name: value.clone() for name, value in model.state_dict().items()})
+        return losses[len(seen) - 1]
+
+    monkeypatch.setattr(training, "evaluate_loss", next_loss)
+    return seen
+
+
+@pytest.mark.parametrize("loss", ["ssim", "l2"])
+def test_the_courses_network_learns_to_rebuild_bottles(bottles, loss):
+    settings = make_settings(
+        width=0.05, bottleneck=8, epochs=4, batch_size=4, loss=loss, learning_rate=0.005
+    )
+    model = build_model(settings)
+    result = fit(model, bottles, bottles[:2], settings)
+    losses = [row["train_loss"] for row in result.history]
+    assert losses[-1] < 0.97 * losses[0]
+    assert [row["epoch"] for row in result.history] == [1, 2, 3, 4]
+    assert all(row["seconds"] > 0 for row in result.history)
+
+
+def test_a_small_network_overfits_a_few_images():
+    x = random_images(4)
+    model = SmallNetwork()
+    result = fit(model, x, x, small_settings(epochs=60, learning_rate=0.05))
+    history = result.history
+    assert history[-1]["train_loss"] < 0.5 * history[0]["train_loss"]
+    best = min(row["val_loss"] for row in history)
+    assert evaluate_loss(reconstruct(model, x), x, "l2") == pytest.approx(best, rel=1e-5)
+
+
+def test_training_stops_patience_epochs_after_the_best_and_restores_its_weights(monkeypatch):
+    model = SmallNetwork()
+    losses = [5.0, 4.0, 3.0, 3.0, 3.5, 3.2, 0.1, 0.1]  # an equal loss is no better one
+    after = scripted_validation(monkeypatch, model, losses)
+    result = fit(model, random_images(8), random_images(2), small_settings(epochs=8, patience=3))
+    assert [row["val_loss"] for row in result.history] == losses[:6]
+    assert result.best_epoch == 3
+    assert same_weights(model.state_dict(), after[2])
+    assert not same_weights(model.state_dict(), after[5])
+
+
+def test_a_better_epoch_starts_the_patience_anew(monkeypatch):
+    model = SmallNetwork()
+    losses = [5.0, 6.0, 4.0, 6.0, 3.0, 6.0, 6.0, 1.0]
+    scripted_validation(monkeypatch, model, losses)
+    result = fit(model, random_images(8), random_images(2), small_settings(epochs=8, patience=2))
+    assert len(result.history) == 7
+    assert result.best_epoch == 5
+
+
+def test_training_ends_after_the_last_epoch_while_it_still_improves(monkeypatch):
+    model = SmallNetwork()
+    after = scripted_validation(monkeypatch, model, [5.0, 4.0, 3.0])
+    result = fit(model, random_images(8), random_images(2), small_settings(epochs=3, patience=1))
+    assert (len(result.history), result.best_epoch) == (3, 3)
+    assert same_weights(model.state_dict(), after[2])
+
+
+def test_same_seed_gives_the_same_history_and_weights_and_another_seed_others():
+    x, x_val = random_images(9), random_images(3, seed=1)
+
+    def train(seed):
+        model = SmallNetwork()  # the same initial weights: only the order of the images differs
+        return model, fit(model, x, x_val, small_settings(seed=seed))
+
+    (model, result), (again, repeated), (other, another) = train(0), train(0), train(1)
+    assert without_seconds(repeated) == without_seconds(result)
+    assert same_weights(again.state_dict(), model.state_dict())
+    assert without_seconds(another) != without_seconds(result)
+    assert not same_weights(other.state_dict(), model.state_dict())
+
+
+def test_the_courses_network_repeats_its_training_too(bottles):
+    settings = make_settings(width=0.05, bottleneck=8, epochs=1, batch_size=4)
+
+    def train():
+        model = build_model(settings)
+        return model, fit(model, bottles, bottles[:2], settings)
+
+    (model, result), (again, repeated) = train(), train()
+    assert without_seconds(repeated) == without_seconds(result)
+    assert same_weights(again.state_dict(), model.state_dict())
+
+
+def test_a_last_batch_of_one_image_is_skipped():
+    model = SmallNetwork()
+    x = random_images(7)
+    with pytest.raises(ValueError, match="more than 1 value"):
+        model.train()(x[:1])  # what would happen otherwise
+    model.batches.clear()
+    result = fit(model, x, x[:1], small_settings(batch_size=3, epochs=2))
+    assert model.batches == [3, 3, 3, 3]
+    assert all(math.isfinite(row["train_loss"]) for row in result.history)
+
+
+def test_every_image_is_seen_once_an_epoch_and_the_loss_is_their_mean():
+    x = random_images(7) * torch.linspace(0.1, 1, 7).view(-1, 1, 1, 1)  # very different losses
+    model = nn.Conv2d(1, 1, 1)
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.0)  # weights stay, so the mean is known
+    order = torch.tensor([6, 2, 0, 4, 1, 3, 5])
+    settings = small_settings(batch_size=4)
+    found = train_epoch(model, optimizer, x, order, settings, NoBar())  # batches of 4 and 3
+    with torch.no_grad():
+        expected = l2_loss(model(x), x).item()
+    assert found == pytest.approx(expected, rel=0.02)  # bfloat16 layers where there are any
+
+
+def test_the_order_of_the_images_changes_from_epoch_to_epoch(monkeypatch):
+    orders = []
+
+    def note_order(model, optimizer, x_train, order, settings, bar):
+        orders.append(order.tolist())
+        return 1.0
+
+    monkeypatch.setattr(training, "train_epoch", note_order)
+    fit(SmallNetwork(), random_images(9), random_images(2), small_settings(epochs=3))
+    assert all(sorted(order) == list(range(9)) for order in orders)
+    assert len({tuple(order) for order in orders}) == 3
+
+
+def test_snapshots_are_kept_of_the_watched_images_close_together_at_first():
+    x = random_images(6)
+    result = fit(SmallNetwork(), x, x[:2], small_settings(epochs=6), watch=x[:2])
+    assert sorted(result.snapshots) == [1, 2, 3, 5]
+    for pixels in result.snapshots.values():
+        assert pixels.shape == (2, SIZE, SIZE) and pixels.dtype == np.uint8
+    assert not np.array_equal(result.snapshots[1], result.snapshots[5])
+    assert fit(SmallNetwork(), x, x[:2], small_settings(epochs=1)).snapshots == {}
+
+
+def test_a_fresh_training_result_is_empty_and_shares_nothing():
+    Training().history.append({})
+    assert Training() == Training([], 0, {})
+
+
+@pytest.mark.parametrize("loss", ["ssim", "l2"])
+def test_evaluated_loss_is_the_mean_over_all_images_whatever_the_batches(loss):
+    x, x_hat = random_images(70), random_images(70, seed=1) * torch.rand(70, 1, 1, 1)
+    formula = {"ssim": ssim_loss, "l2": l2_loss}[loss]
+    one_by_one = [formula(x_hat[i : i + 1], x[i : i + 1]).item() for i in range(70)]
+    assert evaluate_loss(x_hat, x, loss) == pytest.approx(np.mean(one_by_one), rel=1e-4)
+
+
+def test_reconstructions_do_not_depend_on_the_batch_and_track_no_gradient():
+    x = random_images(5)
+    model = SmallNetwork()
+    with torch.no_grad():
+        model.train()(x)  # moves the batch normalisation's averages
+    alone = reconstruct(model, x, batch_size=1)
+    torch.testing.assert_close(alone, reconstruct(model, x, batch_size=3))
+    assert alone.shape == x.shape and not alone.requires_grad
+    assert not model.training
+
+
+@pytest.mark.parametrize(
+    ("factor", "collapsed"), [(0.0, True), (0.3, True), (0.4, False), (1.0, False)]
+)
+def test_dependence_is_the_share_of_the_inputs_spread(factor, collapsed):
+    x = random_images(40)
+    found = depends_on_input(Scaled(factor), x)
+    assert found.ratio == pytest.approx(factor, abs=1e-5)
+    assert found.collapsed is collapsed
+    by_hand = np.asarray(x).std(axis=0).mean()  # over images, then averaged over pixels
+    assert found.input_std == pytest.approx(by_hand, rel=1e-5)
+    assert found.output_std == pytest.approx(factor * by_hand, abs=1e-6)
+
+
+def test_identical_images_say_nothing_about_dependence():
+    found = depends_on_input(Scaled(1.0), torch.full((3, 1, 4, 4), 0.25))
+    assert found == Dependence(0.0, 0.0)
+    assert found.ratio == 1.0 and not found.collapsed
+
+
+def test_pixels_are_rounded_to_whole_gray_levels():
+    x = torch.tensor([0.0, 0.4 / 255, 0.6 / 255, 127.6 / 255, 1.0]).view(1, 1, 1, 5)
+    assert to_uint8(x).tolist() == [[[0, 0, 1, 128, 255]]]
+    assert to_uint8(x).dtype == np.uint8
+
+
+@pytest.mark.parametrize(
+    ("cuda", "mps", "device"),
+    [(True, True, "cuda"), (True, False, "cuda"), (False, True, "mps"), (False, False, "cpu")],
+)
+def test_the_fastest_device_is_chosen(monkeypatch, cuda, mps, device):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: cuda)
+    monkeypatch.setattr(torch.backends.mps, "is_available", lambda: mps)
+    assert choose_device() == torch.device(device)
