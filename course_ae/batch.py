@@ -100,7 +100,7 @@ def run_lesson(path: Path, folder: Path, parameters: dict[str, Any], progress: "
                     kernel_name="python3",  # the Python that runs this, wherever it was written
                     progress_bar=False,
                     stdout_file=progress,
-                    extra_arguments=["--log-level=ERROR"],
+                    extra_arguments=["--log-level=CRITICAL"],  # nothing from the kernel itself
                     cwd=str(folder),  # what a lesson writes without a path stays with its run
                 )
         except papermill.PapermillExecutionError as error:
@@ -137,7 +137,7 @@ class Progress:
         """Shows the newest state of a bar; bars return to the start of their line to redraw."""
         bar = text.rpartition("\r")[2].partition("\n")[0].strip()
         if self.live and "\r" in text and bar:
-            self._draw(f"{self.title}: {bar}")
+            self._draw(f"{self.title[:2]} {bar}")  # the bar fills the line already
 
     def flush(self) -> None:
         """Part of what papermill expects of a file."""

@@ -37,7 +37,7 @@ PROFILES: dict[str, dict[str, Any]] = {
         "width": 0.25,
         "bottleneck": 256,
         "learning_rate": 1e-3,
-        "epochs": 25,
+        "epochs": 18,
         "validation_fraction": 0.1,
     },
     "slides": {},

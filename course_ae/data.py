@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from PIL import Image, UnidentifiedImageError
+from PIL import Image
 
 from course_ae.config import CourseError, nearest
 
@@ -144,8 +144,9 @@ def load_samples(folder: Path) -> list[Sample]:
     """
     samples = []
     for split in ("train", "test"):
-        for path in sorted((folder / split).glob("*/*")):
-            if path.suffix.lower() in IMAGE_TYPES and not path.name.startswith("."):
+        for path in sorted((folder / split).glob("[!.]*/*")):
+            is_image = path.suffix.lower() in IMAGE_TYPES and not path.name.startswith(".")
+            if is_image and path.is_file():
                 mask = folder / "ground_truth" / path.parent.name / f"{path.stem}_mask.png"
                 has_mask = path.parent.name != "good" and mask.is_file()
                 samples.append(Sample(path, split, path.parent.name, mask if has_mask else None))
@@ -201,7 +202,7 @@ def compare_with_official(category: str, samples: Iterable[Sample]) -> list[str]
 
 
 def open_image(path: Path) -> Image.Image:
-    """A decoded Pillow image.
+    """A decoded Pillow image with 8 bits a channel; 16-bit gray is divided by 257.
 
     Raises:
         CourseError: if the file cannot be read as an image.
@@ -209,8 +210,10 @@ def open_image(path: Path) -> Image.Image:
     try:
         with Image.open(path) as image:
             image.load()
+            if image.mode.startswith("I"):
+                return Image.fromarray((np.asarray(image) / 257).round().astype(np.uint8))
             return image
-    except (OSError, UnidentifiedImageError, Image.DecompressionBombError, SyntaxError) as error:
+    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
         raise CourseError(
             f"'{path}' cannot be read as an image; replace it or take it out of the folder."
         ) from error

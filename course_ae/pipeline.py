@@ -4,10 +4,10 @@ Lessons 02 to 06 call these, so a lesson can be opened on its own: `prepare` (02
 `scored` (05), `evaluate` (06).
 """
 
+import sys
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import partial
-from sys import stdout
 from typing import Any
 
 import numpy as np
@@ -77,7 +77,7 @@ class Scores:
 
 def progress_bar(items: Iterable, label: str) -> Iterable:
     """A bar on standard output, in a notebook as in a terminal."""
-    return tqdm(items, label, file=stdout, mininterval=1, leave=False)
+    return tqdm(items, label, file=sys.stdout, mininterval=1, leave=False)
 
 
 def require_readable(run: Run) -> None:
@@ -91,7 +91,7 @@ def require_readable(run: Run) -> None:
     split_test(np.array([sample.label for sample in run.test]), s.threshold_fraction, s.seed)
     for sample in run.test:
         load_mask(sample)
-    bar = partial(progress_bar, label="decoding") if stdout.isatty() else iter
+    bar = partial(progress_bar, label="decoding") if sys.stdout.isatty() else iter
     load_images(run.samples, bar)  # the lessons find them in the cache
 
 

@@ -41,7 +41,8 @@ TEMPLATE = """{% extends 'lab/index.html.j2' %}
 {% block html_head_css %}<style>
 main { max-width: 60em; margin: auto; }
 img { max-width: 100%; height: auto; }
-.jp-RenderedHTMLCommon, .jp-OutputArea-output { overflow-x: auto; }
+.jp-RenderedHTMLCommon, .jp-OutputArea-output, .jp-InputArea-editor { overflow-x: auto; }
+.highlight pre { font-family: monospace; }
 @media (max-width: 40em) { .jp-InputPrompt, .jp-OutputPrompt { display: none !important; } }
 </style>{% endblock %}
 """
@@ -53,7 +54,8 @@ body { max-width: 60em; margin: auto; padding: 1em; line-height: 1.5; font-famil
 a { color: var(--link); }
 .wide { overflow-x: auto; }
 table { border-collapse: collapse; font-variant-numeric: tabular-nums; }
-th, td { padding: .3em .7em; border-bottom: 1px solid var(--line); text-align: right; }
+th, td { padding: .3em .5em; border-bottom: 1px solid var(--line); text-align: right; }
+th, td { white-space: nowrap; }
 th:first-child, td:first-child { text-align: left; }
 thead { background: var(--soft); }
 dt { font-weight: bold; } dd { margin: 0 0 .5em; }
@@ -132,13 +134,10 @@ def lesson_title(notebook: NotebookNode, name: str) -> str:
 
 def lesson_page(notebook: NotebookNode, name: str) -> str:
     """An executed lesson as one HTML file; the notebook is changed on the way."""
-    # The injected cell and warnings name folders of this machine; sliders need a running kernel.
-    notebook.cells = [
-        cell
-        for cell in notebook.cells
-        if "injected-parameters" not in cell.metadata.get("tags", [])
-    ]
+    # Two parameters and warnings name folders of this machine; sliders need a running kernel.
     for cell in notebook.cells:
+        if "injected-parameters" in cell.metadata.get("tags", []):
+            cell.source = re.sub(r"^(data|run) = .*\n?", "", cell.source, flags=re.MULTILINE)
         if cell.cell_type == "code":
             cell.outputs = [_portable(output) for output in cell.outputs if _is_kept(output)]
     notebook.metadata.pop("widgets", None)
@@ -169,10 +168,7 @@ def index_page(
     """
     s = settings["settings"]
     date = max((facts.get("end_time") or "" for *_, facts in lessons), default="")[:10]
-    facts = {
-        "category": s["category"], "profile": s["profile"], "seed": s["seed"],
-        "device": settings["device"], "date": date, **training_facts(summary),
-    }  # fmt: skip
+    told = f"Profile {s['profile']}, seed {s['seed']}, on {settings['device']}, {date}"
     header, *rows = [[escape(cell) for cell in row] for row in result_table(summary)]
     head = "".join(f"<th scope='col'>{cell}</th>" for cell in header)
     body = "".join(f"<tr>{''.join(f'<td>{cell}</td>' for cell in row)}</tr>\n" for row in rows)
@@ -180,7 +176,10 @@ def index_page(
         f'<li><a href="{escape(name)}">{escape(title)}</a>, {run.get("duration") or 0:.0f} s</li>\n'
         for name, title, run in lessons
     )
-    terms = "".join(f"<dt>{escape(k)}</dt><dd>{escape(str(v))}</dd>\n" for k, v in facts.items())
+    terms = "".join(
+        f"<dt>{escape(name)}</dt><dd>{escape(text)}</dd>\n"
+        for name, text in training_facts(summary).items()
+    )
     title = escape(f"Anomaly detection on {s['category']}")
     return f"""<!DOCTYPE html>
 <html lang="en">
@@ -192,14 +191,15 @@ def index_page(
 </head>
 <body>
 <h1>{title}</h1>
+<p>{escape(told)}</p>
 <h2>Result</h2>
 <div class="wide"><table><thead><tr>{head}</tr></thead>
 <tbody>{body}</tbody></table></div>
 <p>{escape(NOTE)}</p>
-<h2>Lessons</h2>
-<ol>{listed}</ol>
-<h2>Run</h2>
+<h2>Training</h2>
 <dl>{terms}</dl>
+<h2>Lessons</h2>
+<ul>{listed}</ul>
 </body>
 </html>
 """

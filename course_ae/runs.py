@@ -98,6 +98,9 @@ def find_run(
     Raises:
         CourseError: for a wrong setting, unusable data, or a folder with a run of other settings.
     """
+    for name, value in zip(PLACES, (data, category, profile, run), strict=True):
+        if not isinstance(value, str):
+            raise CourseError(f"The parameter '{name}' must be text in quotes, not {value!r}.")
     settings = make_settings(profile, category=category, **overrides)
     drawn = not data
     if drawn and category != "bottle":
@@ -158,7 +161,7 @@ def _check_folder(run: Run) -> None:
                 f"'{folder}' holds a run with {_difference(there, identity)}; choose another run "
                 "folder, or delete this one."
             )
-    elif folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+    elif folder.exists() and (not folder.is_dir() or any(folder.glob("[!.]*"))):
         raise CourseError(
             f"'{folder}' is there already and is no run folder; choose a new or an empty one."
         )
@@ -181,7 +184,8 @@ def claim(run: Run) -> None:
 
 
 def _difference(there: dict[str, Any], wanted: dict[str, Any]) -> str:
-    before = there.get("settings") or {}
+    before = there.get("settings")
+    before = before if isinstance(before, dict) else {}
     differs = [
         f"{name} {before.get(name)!r} instead of {value!r}"
         for name, value in wanted["settings"].items()

@@ -19,7 +19,7 @@ from scipy.spatial import cKDTree
 
 DEFECTS = ("broken_large", "broken_small", "contamination")
 COUNTS: dict[str, int] = {
-    "train/good": 100,
+    "train/good": 180,
     "test/good": 20,
     "test/broken_large": 14,
     "test/broken_small": 14,

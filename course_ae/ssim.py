@@ -47,13 +47,15 @@ def ssim_components(x: Tensor, y: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     Returns:
         Three float32 tensors (B, H, W); luminance and contrast in [0, 1], structure in [-1, 1].
     """
-    x, y = x.float().squeeze(1), y.float().squeeze(1)  # (B, H, W)
+    gray = DATA_RANGE / 2  # variances do not mind a shift, and rounding is finer near zero
+    x, y = x.float().squeeze(1) - gray, y.float().squeeze(1) - gray  # (B, H, W)
     means = local_mean(torch.cat([x, y, x * x, y * y, x * y]))  # (5B, H, W)
     mu_x, mu_y, mean_xx, mean_yy, mean_xy = means.chunk(5)
     var_x = (mean_xx - mu_x**2).clamp(min=0)  # rounding can leave a tiny negative number
     var_y = (mean_yy - mu_y**2).clamp(min=0)
     cov_xy = mean_xy - mu_x * mu_y
     std_xy = (var_x * var_y).sqrt()
+    mu_x, mu_y = mu_x + gray, mu_y + gray
     luminance = (2 * mu_x * mu_y + C1) / (mu_x**2 + mu_y**2 + C1)
     contrast = (2 * std_xy + C2) / (var_x + var_y + C2)
     structure = (cov_xy + C3) / (std_xy + C3)

@@ -37,7 +37,10 @@ def split_test(labels: np.ndarray, fraction: float, seed: int) -> tuple[np.ndarr
     """
     try:
         validation, test = train_test_split(
-            np.arange(len(labels)), train_size=fraction, stratify=labels, random_state=seed
+            np.arange(len(labels)),
+            train_size=round(fraction * len(labels)),
+            stratify=labels,
+            random_state=seed,
         )
         if any(len(np.unique(labels[part])) < 2 for part in (validation, test)):
             raise ValueError

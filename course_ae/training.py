@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 from tqdm import tqdm
 
-from course_ae.config import Settings
+from course_ae.config import CourseError, Settings
 from course_ae.model import ConvAutoencoder
 from course_ae.ssim import LOSSES
 
@@ -155,8 +155,11 @@ def fit(
                 best_weights = copy.deepcopy(model.state_dict())
             elif epoch - result.best_epoch >= settings.patience:
                 break
-    if best_weights is not None:
-        model.load_state_dict(best_weights)
+    if best_weights is None:
+        raise CourseError(
+            "The validation loss was never a number; lower 'learning_rate' and train again."
+        )
+    model.load_state_dict(best_weights)
     return result
 
 

@@ -3,6 +3,7 @@
 Run it after every change that a lesson shows: python tests/refresh_notebooks.py
 """
 
+import base64
 import os
 import subprocess
 import sys
@@ -43,6 +44,14 @@ def main() -> None:
         for path in sorted(NOTEBOOKS.glob("[0-9][0-9]_*.ipynb")):
             print(path.name, flush=True)
             refresh(path)
+    (NOTEBOOKS / "result.png").write_bytes(result_picture())
+
+
+def result_picture() -> bytes:
+    """The README's picture: the difference maps of lesson 05."""
+    notebook = nbformat.read(NOTEBOOKS / "05_threshold_search.ipynb", as_version=4)
+    (cell,) = [cell for cell in notebook.cells if "figures.comparison(" in cell.source]
+    return base64.b64decode(cell.outputs[0].data["image/png"])
 
 
 if __name__ == "__main__":

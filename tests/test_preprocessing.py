@@ -270,3 +270,10 @@ def test_mask_is_true_where_most_of_the_pixel_is_defective():
     expected = np.zeros((227, 227), dtype=bool)
     expected[:50, 100:] = True
     assert np.array_equal(resize_mask(mask), expected)
+
+
+def test_sixteen_bit_gray_keeps_its_gray_levels(tmp_path):
+    levels = np.tile(np.linspace(0, 65535, 227).astype(np.uint16), (227, 1))
+    Image.fromarray(levels).save(tmp_path / "deep.png")
+    found = preprocess(tmp_path / "deep.png")
+    assert np.abs(found - levels / 257).max() <= 0.5 + 1e-6

@@ -166,6 +166,12 @@ def test_split_has_the_asked_size_and_the_same_share_of_defects_in_both_parts(fr
     assert BOTTLE[test].sum() == pytest.approx((1 - fraction) * 63, abs=1)
 
 
+def test_the_slides_split_of_bottle_leaves_14_good_and_44_defective_to_test():
+    validation, test = split_test(BOTTLE, 0.3, 0)
+    assert (len(validation), len(test)) == (25, 58)
+    assert np.bincount(BOTTLE[test]).tolist() == [14, 44]
+
+
 def test_split_depends_on_the_seed_alone():
     first = split_test(BOTTLE, 0.3, 7)
     assert all(np.array_equal(a, b) for a, b in zip(first, split_test(BOTTLE, 0.3, 7), strict=True))

@@ -8,7 +8,7 @@ import torch
 from torch import nn
 
 from course_ae import training
-from course_ae.config import make_settings
+from course_ae.config import CourseError, make_settings
 from course_ae.ssim import l2_loss, ssim_loss
 from course_ae.training import (
     Dependence,
@@ -143,6 +143,21 @@ def test_training_ends_after_the_last_epoch_while_it_still_improves(monkeypatch)
     result = fit(model, random_images(8), random_images(2), small_settings(epochs=3, patience=1))
     assert (len(result.history), result.best_epoch) == (3, 3)
     assert same_weights(model.state_dict(), after[2])
+
+
+def test_a_training_that_diverges_at_once_is_an_error_and_no_model(monkeypatch):
+    model = SmallNetwork()
+    scripted_validation(monkeypatch, model, [math.nan] * 3)
+    with pytest.raises(CourseError, match="lower 'learning_rate'"):
+        fit(model, random_images(8), random_images(2), small_settings(epochs=8, patience=3))
+
+
+def test_a_training_that_diverges_later_keeps_what_was_best(monkeypatch):
+    model = SmallNetwork()
+    after = scripted_validation(monkeypatch, model, [2.0, 1.0, math.nan, math.nan])
+    result = fit(model, random_images(8), random_images(2), small_settings(epochs=9, patience=2))
+    assert (len(result.history), result.best_epoch) == (4, 2)
+    assert same_weights(model.state_dict(), after[1])
 
 
 def test_same_seed_gives_the_same_history_and_weights_and_another_seed_others():
