@@ -110,8 +110,10 @@ def threshold_explorer(
     """
     view = ThresholdView(scores, images, kind, part)
     low, high = float(view.values.min()), float(view.values.max())
-    margin = 0.05 * (high - low) or 1.0
-    limits = {"min": low - margin, "max": high + margin, "step": (high - low) / 200 or 0.01}
+    step = (high - low) / 400 or 0.01
+    # The browser moves a slider to whole steps from its lowest value: `threshold` must be one.
+    below, above = (int(abs(end - threshold) / step) + 10 for end in (low, high))
+    limits = {"min": threshold - below * step, "max": threshold + above * step, "step": step}
     slider = w.FloatSlider(
         value=threshold, description="threshold", readout=False, layout=w.Layout(width="60%"),
         **limits,

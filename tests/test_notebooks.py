@@ -69,8 +69,8 @@ def test_the_parameters_are_literals_and_the_same_in_every_lesson(path):
 def test_code_cells_are_short_and_define_no_function(path):
     for cell in code_cells(path):
         assert len(cell.source.splitlines()) <= 25, cell.source
-        assert not re.search(r"^\s*(def|class)\s|lambda [^:]*:.*\n.*lambda", cell.source, re.M)
-        assert not re.search(r"^\s*[%!]|sys\.exit", cell.source, re.M)
+        assert not re.search(r"^\s*(def|class)\s", cell.source, re.MULTILINE)
+        assert not re.search(r"^\s*[%!]|sys\.exit", cell.source, re.MULTILINE)
 
 
 @each_lesson
