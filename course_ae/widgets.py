@@ -63,7 +63,7 @@ class ThresholdView:
 
     def _add_pictures(self) -> None:
         blank = np.full_like(self.images[0], 255)
-        grid = self.figure.add_gridspec(1, self.SHOWN, left=0.03, right=0.98, top=0.30,
+        grid = self.figure.add_gridspec(1, self.SHOWN, left=0.03, right=0.98, top=0.27,
                                         bottom=0.02, wspace=0.08)  # fmt: skip
         axes = [self.figure.add_subplot(cell) for cell in grid]
         self.pictures = [(ax, draw_image(ax, blank)) for ax in axes]
@@ -93,7 +93,7 @@ class ThresholdView:
 
     def _verdict(self, i: int) -> str:
         kind = "missed defect" if self.scores.labels[i] else "false alarm"
-        return f"{kind}\n{self.scores.names[i].removeprefix('test/')}"
+        return "\n".join([kind, *self.scores.names[i].split("/")[1:]])
 
 
 def threshold_explorer(
