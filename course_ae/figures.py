@@ -18,12 +18,15 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import PercentFormatter
 
 from course_ae.pipeline import Scores
-from course_ae.thresholds import Confusion, candidate_thresholds, confusion
+from course_ae.thresholds import Confusion, confusion
 
 BLUE, ORANGE, GREEN, YELLOW, PURPLE, RED = (
     "#0072B2", "#E69F00", "#009E73", "#F0E442", "#CC79A7", "#D55E00",
 )  # fmt: skip
-DEFECT_STYLES = [(RED, "^"), (ORANGE, "s"), (PURPLE, "D"), (GREEN, "v"), ("#000000", "P")]
+DEFECT_STYLES = [
+    (RED, "^"), (ORANGE, "s"), (PURPLE, "D"), (GREEN, "v"),
+    ("#000000", "P"), ("#56B4E9", "X"), (YELLOW, "<"), (RED, ">"),
+]  # fmt: skip
 DPI = 90
 
 
@@ -250,11 +253,16 @@ def threshold_scatter(scores: Scores, kind: str, threshold: float) -> Figure:
     return figure
 
 
+def steps_of(scores: np.ndarray) -> np.ndarray:
+    """Where a curve over thresholds jumps, ascending: below the lowest score, then at each."""
+    return np.unique(np.append(scores, np.nextafter(scores.min(), -np.inf)))
+
+
 def error_curve(scores: Scores, kind: str, threshold: float) -> Figure:
     """False positives, false negatives and their sum on the validation part."""
     values, labels = scores.part(kind, "validation")
-    candidates = candidate_thresholds(values)
-    counts = [confusion(values, labels, t) for t in candidates]
+    steps = steps_of(values)
+    counts = [confusion(values, labels, t) for t in steps]
     figure = new_figure(7, 3)
     axes = figure.subplots()
     for style, name, numbers in (
@@ -262,7 +270,7 @@ def error_curve(scores: Scores, kind: str, threshold: float) -> Figure:
         ((RED, ":"), "false negatives", [c.fn for c in counts]),
         (("black", "-"), "errors", [c.errors for c in counts]),
     ):
-        axes.step(candidates, numbers, where="mid", color=style[0], ls=style[1], label=name)
+        axes.step(steps, numbers, where="post", color=style[0], ls=style[1], label=name)
     axes.axvline(threshold, color=GREEN, lw=2, alpha=0.7, label="chosen threshold")
     axes.set_xlabel(f"threshold on the {kind.upper()} difference score")
     axes.set_ylabel("validation images")

@@ -13,7 +13,7 @@ from course_ae.config import CourseError, cache_folder
 from course_ae.data import Sample, fingerprint, open_image
 from course_ae.files import replace_file
 
-IMAGE_SIZE = 227  # AlexNet's input: the smallest size at which every layer fits without remainder
+IMAGE_SIZE = 227  # AlexNet's input: every layer fits without a remainder, and the last map is 6x6
 
 
 def to_gray(image: Image.Image) -> Image.Image:

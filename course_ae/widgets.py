@@ -18,9 +18,10 @@ from course_ae.figures import (
     new_figure,
     png,
     scatter_scores,
+    steps_of,
 )
 from course_ae.pipeline import Scores
-from course_ae.thresholds import Confusion, candidate_thresholds, confusion, f_normal
+from course_ae.thresholds import Confusion, confusion, f_normal
 
 
 class ThresholdView:
@@ -50,12 +51,12 @@ class ThresholdView:
         left, middle, right = (self.figure.add_subplot(cell) for cell in grid)
         scatter_scores(left, scores, kind, part)
         left.legend(fontsize=7, loc="upper left")
-        self.line = left.axhline(0, color="black", ls="--", lw=1.4)
+        self.line = left.axhline(self.values.mean(), color="black", ls="--", lw=1.4)
         self.counts = confusion_matrix(middle, Confusion(0, 0, 0, 0))
-        candidates = candidate_thresholds(self.values)
-        curve = [f_normal(confusion(self.values, self.labels, t)) for t in candidates]
-        right.step(candidates, curve, where="mid", color=BLUE)
-        (self.marker,) = right.plot([0], [0], "o", color=RED, ms=9)
+        steps = steps_of(self.values)
+        curve = [f_normal(confusion(self.values, self.labels, t)) for t in steps]
+        right.step(steps, curve, where="post", color=BLUE)
+        (self.marker,) = right.plot(steps[:1], curve[:1], "o", color=RED, ms=9)
         right.set_title("F on the normal class", fontsize=10)
         right.set_xlabel("threshold")
         right.set_ylim(-0.05, 1.05)

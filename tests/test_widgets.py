@@ -78,3 +78,15 @@ def test_equal_scores_still_give_a_slider(scores, images):
     assert isinstance(slider, ipywidgets.FloatSlider)
     assert re.fullmatch(r"<b>Threshold 1\.00000: .*</b>", parts(
         widgets.threshold_explorer(same, images, "l2", 1.0))[2].value)  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", ["l2", "ssim"])
+def test_the_marker_lies_on_its_curve_at_every_threshold(scores, images, kind):
+    view = widgets.ThresholdView(scores, images, kind)
+    curve = view.marker.axes.get_lines()[0]
+    x, y = curve.get_data()  # drawn with steps: each value holds from its x to the next
+    for threshold in np.linspace(x[0], x[-1], 97):
+        view.at(threshold)
+        assert curve.get_drawstyle() == "steps-post"
+        drawn = y[np.searchsorted(x, threshold, side="right") - 1]
+        assert view.marker.get_ydata()[0] == drawn
