@@ -39,8 +39,9 @@ def refresh(path: Path) -> None:
 def main() -> None:
     """All lessons share one new run folder, so each finds what the one before it has made."""
     os.environ["PYDEVD_DISABLE_FILE_VALIDATION"] = "1"
-    with tempfile.TemporaryDirectory() as runs:
-        os.environ["COURSE_AE_RUNS"] = runs
+    with tempfile.TemporaryDirectory() as folder:  # a first run, as a student's or the tests'
+        os.environ["COURSE_AE_RUNS"] = str(Path(folder, "runs"))
+        os.environ["COURSE_AE_CACHE"] = str(Path(folder, "cache"))
         for path in sorted(NOTEBOOKS.glob("[0-9][0-9]_*.ipynb")):
             print(path.name, flush=True)
             refresh(path)
