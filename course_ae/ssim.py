@@ -9,32 +9,62 @@ deviation 1.5 slides over both images, and in each window
     structure = (sigma_xy + C3) / (sigma_x sigma_y + C3), C3 = C2 / 2    equation 10
     SSIM      = luminance * contrast * structure                         equation 12
 
-Always in float32: in half precision the variances drown in rounding.
+Contrast and structure share a factor, since C3 = C2 / 2, and multiply to
+
+    (2 sigma_xy + C2) / (sigma_x^2 + sigma_y^2 + C2)                     in equation 13
+
+Always in float32: in half precision the variances drown in rounding. The window's means are taken
+by multiplying with a matrix from both sides, which on a processor is some ten times faster than a
+convolution with so few channels.
 """
 
-import pytorch_msssim
+from functools import lru_cache
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
 WINDOW = 11  # pixels
 SIGMA = 1.5  # pixels
+BORDER = WINDOW // 2  # pixels at each side that have no full window of their own
 DATA_RANGE = 1.0  # our pixels lie in [0, 1]
-C1, C2 = (0.01 * DATA_RANGE) ** 2, (0.03 * DATA_RANGE) ** 2
-C3 = C2 / 2
+K1, K2 = 0.01, 0.03  # C1 = (K1 L)^2 and C2 = (K2 L)^2 for pixels of range L
+
+
+@lru_cache(maxsize=8)
+@torch.inference_mode(False)  # kept for the training, whoever asks first
+def window_matrix(size: int, device: torch.device) -> Tensor:
+    """Row i holds the Gaussian weights of the window around pixel i, (size, size).
+
+    Beyond the border the image is mirrored, so near it some pixels count twice.
+
+    Args:
+        size: height or width of the images in pixels, more than 5.
+        device: where the matrix lives.
+    """
+    offsets = torch.arange(WINDOW) - BORDER
+    window = torch.exp(-(offsets**2) / (2 * SIGMA**2))
+    window = (window / window.sum()).expand(size, -1)  # (size, 11)
+    pixels = torch.arange(size)[:, None] + offsets  # (size, 11)
+    mirrored = size - 1 - (size - 1 - pixels.abs()).abs()
+    return torch.zeros(size, size).scatter_add_(1, mirrored, window).to(device)
 
 
 def local_mean(images: Tensor) -> Tensor:
-    """Gaussian mean around each pixel, (N, H, W) to the same shape.
+    """Gaussian mean around each pixel, (..., H, W) to the same shape."""
+    rows, columns = (window_matrix(size, images.device) for size in images.shape[-2:])
+    return rows @ images @ columns.T
 
-    The image is mirrored at its border, so the outer 5 pixels have no full window of their own.
-    """
-    offsets = torch.arange(WINDOW, dtype=images.dtype, device=images.device) - WINDOW // 2
-    window = torch.exp(-(offsets**2) / (2 * SIGMA**2))
-    window = window / window.sum()
-    padded = F.pad(images.unsqueeze(1), [WINDOW // 2] * 4, mode="reflect")  # (N, 1, H+10, W+10)
-    rows = F.conv2d(padded, window.view(1, 1, -1, 1))  # (N, 1, H, W+10)
-    return F.conv2d(rows, window.view(1, 1, 1, -1)).squeeze(1)  # (N, H, W)
+
+def moments(x: Tensor, y: Tensor) -> tuple[Tensor, ...]:
+    """Means, variances and covariance of two images around each pixel: five (B, H, W) float32."""
+    gray = DATA_RANGE / 2  # variances do not mind a shift, and rounding is finer near zero
+    x, y = x.float().squeeze(1) - gray, y.float().squeeze(1) - gray  # (B, H, W)
+    means = local_mean(torch.cat([x, y, x * x, y * y, x * y]))  # (5B, H, W)
+    mu_x, mu_y, mean_xx, mean_yy, mean_xy = means.chunk(5)
+    var_x = (mean_xx - mu_x**2).clamp(min=0)  # rounding can leave a tiny negative number
+    var_y = (mean_yy - mu_y**2).clamp(min=0)
+    return mu_x + gray, mu_y + gray, var_x, var_y, mean_xy - mu_x * mu_y
 
 
 def ssim_components(x: Tensor, y: Tensor) -> tuple[Tensor, Tensor, Tensor]:
@@ -47,34 +77,32 @@ def ssim_components(x: Tensor, y: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     Returns:
         Three float32 tensors (B, H, W); luminance and contrast in [0, 1], structure in [-1, 1].
     """
-    gray = DATA_RANGE / 2  # variances do not mind a shift, and rounding is finer near zero
-    x, y = x.float().squeeze(1) - gray, y.float().squeeze(1) - gray  # (B, H, W)
-    means = local_mean(torch.cat([x, y, x * x, y * y, x * y]))  # (5B, H, W)
-    mu_x, mu_y, mean_xx, mean_yy, mean_xy = means.chunk(5)
-    var_x = (mean_xx - mu_x**2).clamp(min=0)  # rounding can leave a tiny negative number
-    var_y = (mean_yy - mu_y**2).clamp(min=0)
-    cov_xy = mean_xy - mu_x * mu_y
+    mu_x, mu_y, var_x, var_y, cov_xy = moments(x, y)
+    c1, c2 = K1**2, K2**2
+    c3 = c2 / 2
     std_xy = (var_x * var_y).sqrt()
-    mu_x, mu_y = mu_x + gray, mu_y + gray
-    luminance = (2 * mu_x * mu_y + C1) / (mu_x**2 + mu_y**2 + C1)
-    contrast = (2 * std_xy + C2) / (var_x + var_y + C2)
-    structure = (cov_xy + C3) / (std_xy + C3)
+    luminance = (2 * mu_x * mu_y + c1) / (mu_x**2 + mu_y**2 + c1)
+    contrast = (2 * std_xy + c2) / (var_x + var_y + c2)
+    structure = (cov_xy + c3) / (std_xy + c3)
     return luminance, contrast, structure
 
 
-def ssim_map(x: Tensor, y: Tensor) -> Tensor:
+def ssim_map(x: Tensor, y: Tensor, data_range: float = DATA_RANGE) -> Tensor:
     """SSIM around each pixel: (B, 1, H, W) twice to (B, H, W) float32, 1 where both are equal."""
-    luminance, contrast, structure = ssim_components(x, y)
-    return luminance * contrast * structure
+    mu_x, mu_y, var_x, var_y, cov_xy = moments(x, y)
+    c1, c2 = (K1 * data_range) ** 2, (K2 * data_range) ** 2
+    luminance = (2 * mu_x * mu_y + c1) / (mu_x**2 + mu_y**2 + c1)
+    return luminance * (2 * cov_xy + c2) / (var_x + var_y + c2)
 
 
 def ssim_loss(x_hat: Tensor, x: Tensor, data_range: float = DATA_RANGE) -> Tensor:
-    """1 - mean SSIM, to minimise; 0 for equal images, at most 2.
+    """1 - mean SSIM of all full windows, to minimise; 0 for equal images, at most 2.
 
-    `data_range` must be the pixels' true range. The library's own default of 255 makes C1 and C2
-    so large on [0, 1] images that every pair looks equal, and nothing is learnt.
+    `data_range` must be the pixels' true range. With 255, which libraries assume, C1 and C2 are so
+    large on [0, 1] images that every pair looks equal, and nothing is learnt.
     """
-    return 1 - pytorch_msssim.ssim(x_hat.float(), x.float(), data_range=data_range)
+    inside = slice(BORDER, -BORDER)
+    return 1 - ssim_map(x_hat, x, data_range)[:, inside, inside].mean()
 
 
 def l2_loss(x_hat: Tensor, x: Tensor) -> Tensor:

@@ -6,7 +6,7 @@ import torch
 from skimage.metrics import structural_similarity
 from torch.nn.functional import avg_pool2d
 
-from course_ae.ssim import C1, l2_loss, local_mean, ssim_components, ssim_loss, ssim_map
+from course_ae.ssim import l2_loss, local_mean, ssim_components, ssim_loss, ssim_map, window_matrix
 
 BORDER = 5  # pixels without a full window
 # The largest error of one pixel: in flat places E[x^2] - E[x]^2 is off by some 1e-8, beside
@@ -62,7 +62,7 @@ def test_interior_mean_equals_pytorch_msssim(pairs, kind):
     torch.testing.assert_close(
         interior(ssim_map(x, y)).mean(dim=(1, 2)), expected, atol=2e-5, rtol=0
     )
-    assert ssim_loss(y, x).item() == pytest.approx(1 - expected.mean().item(), abs=1e-6)
+    assert ssim_loss(y, x).item() == pytest.approx(1 - expected.mean().item(), abs=2e-5)
 
 
 @pytest.mark.parametrize("kind", PAIRS)
@@ -111,7 +111,6 @@ def test_inverted_pattern_has_ssim_below_zero():
 def test_two_constant_images_by_hand(a, b):
     by_hand = (2 * a * b + 0.0001) / (a**2 + b**2 + 0.0001)  # the variances are 0
     x, y = torch.full((1, 1, 32, 32), a), torch.full((1, 1, 32, 32), b)
-    assert pytest.approx(0.0001) == C1
     torch.testing.assert_close(
         ssim_map(x, y), torch.full((1, 32, 32), by_hand), atol=ROUNDING, rtol=0
     )
@@ -151,6 +150,15 @@ def test_loss_has_finite_gradients_that_lower_it(bottles):
     assert x_hat.grad.isfinite().all()
     step = x_hat.detach() - 10 * x_hat.grad / x_hat.grad.abs().max() * 0.01
     assert ssim_loss(step, bottles) < loss
+
+
+def test_the_loss_can_be_trained_with_after_a_look_without_gradients(bottles):
+    window_matrix.cache_clear()
+    with torch.inference_mode():
+        ssim_map(bottles, bottles)
+    x_hat = bottles.flip(-1).requires_grad_()
+    ssim_loss(x_hat, bottles).backward()
+    assert x_hat.grad.abs().sum() > 0
 
 
 def test_l2_loss_by_hand():
