@@ -1,29 +1,216 @@
-"""Lesson 06: how well a score separates, whatever the threshold and whatever the split."""
+"""Lesson 06: how well a score separates, how well a map finds the place, and how sure that is.
+
+Image level: AUROC, average precision, and what a threshold makes of the scores, each with a 95 %
+bootstrap interval. Pixel level: AUROC and AU-PRO by the protocol of Bergmann, Batzner, Fauser,
+Sattlegger and Steger, "The MVTec Anomaly Detection Dataset" (IJCV 2021), section 5.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
-from sklearn.metrics import roc_auc_score
+from scipy import ndimage
+from sklearn.metrics import average_precision_score
 
-from course_ae.thresholds import confusion, f_normal, search_threshold, split_test
+from course_ae.thresholds import confusion, f1_defect, f_normal, search_threshold, split_test
+
+MAX_FPR = 0.3  # the false-positive rate up to which AU-PRO looks
+REPEATS = 1000  # random splits, and bootstrap samples
 
 
 def auroc(scores: np.ndarray, labels: np.ndarray) -> float:
     """Area under the ROC curve: the chance that a defective image scores above a good one.
 
-    1 is a perfect order, 0.5 is tossing a coin. No threshold and no split is needed.
+    A tie counts half. 1 is a perfect order, 0.5 is tossing a coin. No threshold and no split is
+    needed.
+
+    Args:
+        scores: higher is more anomalous, (N,).
+        labels: 1 for defective, 0 for good, (N,); both must occur.
     """
-    return float(roc_auc_score(labels, scores))
+    above, not_below = _share_above(np.sort(scores[labels == 0]), scores[labels == 1])
+    return float(1 - (above + not_below).mean() / 2)
+
+
+def average_precision(scores: np.ndarray, labels: np.ndarray) -> float:
+    """Precision of the verdict "defective", averaged over the recalls that thresholds reach.
+
+    A coin reaches the share of the defective images, not 0.5. Arguments as in `auroc`.
+    """
+    return float(average_precision_score(labels, scores))
+
+
+def splits(labels: np.ndarray, fraction: float, repeats: int = REPEATS) -> Iterator[tuple]:
+    """Many stratified splits as the slides have one: indices of the validation and test parts."""
+    return (split_test(labels, fraction, seed) for seed in range(repeats))
 
 
 def f_normal_splits(
-    scores: np.ndarray, labels: np.ndarray, fraction: float, repeats: int = 200
+    scores: np.ndarray, labels: np.ndarray, fraction: float, repeats: int = REPEATS
 ) -> np.ndarray:
     """The slides' F over many random splits: each finds its threshold and is tested, (repeats,).
 
     Same scores, same images: only the luck of the split differs. Split `i` is the one of seed `i`.
     """
     results = []
-    for seed in range(repeats):
-        validation, test = split_test(labels, fraction, seed)
+    for validation, test in splits(labels, fraction, repeats):
         threshold = search_threshold(scores[validation], labels[validation])
         results.append(f_normal(confusion(scores[test], labels[test], threshold)))
     return np.array(results)
+
+
+def bootstrap(
+    statistic: Callable[[np.ndarray, np.ndarray], float],
+    scores: np.ndarray,
+    labels: np.ndarray,
+    repeats: int = REPEATS,
+) -> tuple[float, float]:
+    """A 95 % interval for a statistic: where it falls when other images are drawn.
+
+    Good and defective images are drawn anew, each as many as there are, with repetition; the
+    interval holds the middle 95 % of the results (Efron, "Bootstrap methods", 1979). It knows
+    nothing of other trainings: one network is one network.
+
+    Args:
+        statistic: a function of scores and labels, for example `auroc`.
+        scores: higher is more anomalous, (N,).
+        labels: 1 for defective, 0 for good, (N,).
+        repeats: how often images are drawn.
+    """
+    rng = np.random.default_rng(0)
+    groups = [np.flatnonzero(labels == label) for label in (0, 1)]
+    results = []
+    for _ in range(repeats):
+        drawn = np.concatenate([rng.choice(group, len(group)) for group in groups])
+        results.append(statistic(scores[drawn], labels[drawn]))
+    return tuple(float(bound) for bound in np.quantile(results, [0.025, 0.975]))
+
+
+def image_metrics(scores: np.ndarray, labels: np.ndarray, threshold: float) -> dict[str, dict]:
+    """Every image-level figure with its 95 % interval, {name: {value, low, high}}.
+
+    Args:
+        scores: higher is more anomalous, (N,).
+        labels: 1 for defective, 0 for good, (N,).
+        threshold: for F on the normal class, F1 on the defects and balanced accuracy (the mean of
+            the shares of good and of defective images that are judged rightly).
+    """
+    statistics = {
+        "auroc": auroc,
+        "average_precision": average_precision,
+        "f_normal": lambda s, y: f_normal(confusion(s, y, threshold)),
+        "f1_defect": lambda s, y: f1_defect(confusion(s, y, threshold)),
+        "balanced_accuracy": lambda s, y: confusion(s, y, threshold).balanced_accuracy,
+    }
+    figures = {}
+    for name, statistic in statistics.items():
+        low, high = bootstrap(statistic, scores, labels)
+        figures[name] = {"value": float(statistic(scores, labels)), "low": low, "high": high}
+    return figures
+
+
+class PixelRates:
+    """What every pixel needs to know for AU-PRO and pixel AUROC: the rates at its own value.
+
+    With a threshold at the value of a defective pixel, the false-positive rate is `low` if the good
+    pixels that equal it are left out and `high` if they are let in. So the pixel is found from rate
+    `high` on, up to `low` not yet, and in between for a share that grows evenly, since the curve is
+    drawn with straight lines. The area below the curve is the mean of these ramps' areas.
+
+    Args:
+        maps: difference maps, N arrays (H, W); the sizes may differ from image to image.
+        masks: True where the product is defective, same shapes.
+
+    Raises:
+        ValueError: if shapes differ, a map is not finite, or there is no defect or no good pixel.
+    """
+
+    def __init__(self, maps: Sequence[np.ndarray], masks: Sequence[np.ndarray]):
+        if len(maps) != len(masks):
+            raise ValueError(f"{len(maps)} maps, but {len(masks)} masks")
+        good, found, regions = [], [], []
+        for values, mask in zip(maps, masks, strict=True):
+            if values.shape != mask.shape:
+                raise ValueError(f"a map of shape {values.shape} has a mask of {mask.shape}")
+            if not np.isfinite(values).all():
+                raise ValueError("a map holds NaN or infinity")
+            mask = np.asarray(mask, dtype=bool)
+            good.append(values[~mask])
+            found.append(values[mask])
+            regions.append(ndimage.label(mask, np.ones((3, 3)))[0][mask])  # (P,) from 1 on
+        good = np.concatenate(good) if good else np.empty(0)
+        if not len(good) or not any(map(len, found)):
+            raise ValueError("pixel figures need both good and defective pixels")
+        good.sort()
+        self.regions = regions
+        self.rates = [_share_above(good, values) for values in found]  # low and high, (P,) each
+
+    def overlap_areas(self, max_fpr: float = MAX_FPR) -> list[np.ndarray]:
+        """For each image the AU-PRO of its regions alone, (R,), empty for a good one."""
+        return [
+            np.bincount(region, _ramp_area(*rates, max_fpr) / max_fpr)[1:] / np.bincount(region)[1:]
+            for region, rates in zip(self.regions, self.rates, strict=True)
+        ]
+
+    def auroc(self) -> float:
+        """Area under the ROC curve of all pixels."""
+        low, high = map(np.concatenate, zip(*self.rates, strict=True))
+        return float(1 - (low + high).mean() / 2)
+
+    def curves(self, fpr: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Share of the defective pixels found, and PRO, at false-positive rates (K,) to draw."""
+        high = np.concatenate([high for _, high in self.rates])
+        sizes = [np.bincount(region)[region] for region in self.regions]
+        weights = 1 / np.concatenate(sizes)  # every region weighs 1
+        order = np.argsort(high)
+        reached = np.searchsorted(high[order], fpr, "right")
+        share = np.concatenate([[0], weights[order].cumsum()])[reached] / weights.sum()
+        return reached / len(high), share
+
+
+def _share_above(good: np.ndarray, values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Shares of the sorted good values that lie above each value, and that do not lie below it."""
+    order = np.argsort(values)  # looking up neighbours one after the other is much faster
+    shares = np.empty((2, len(values)))
+    for row, side in zip(shares, ("right", "left"), strict=True):
+        row[order] = 1 - np.searchsorted(good, values[order], side) / len(good)
+    return shares[0], shares[1]
+
+
+def _ramp_area(low: np.ndarray, high: np.ndarray, limit: float) -> np.ndarray:
+    """Integral from 0 to `limit` of ramps that are 0 up to `low` and 1 from `high` on."""
+    end = np.clip(limit, low, high)  # of the slope, as far as the limit lets it
+    slope = (end - low) ** 2 / (2 * np.maximum(high - low, np.finfo(float).tiny))
+    return np.where(low < limit, slope + np.maximum(limit - high, 0), 0)
+
+
+def au_pro(
+    maps: Sequence[np.ndarray], masks: Sequence[np.ndarray], max_fpr: float = MAX_FPR
+) -> float:
+    """Area under the curve of per-region overlap (PRO) over the false-positive rate (FPR).
+
+    A region is a connected defect (its pixels touch, if only at a corner). PRO is the share of a
+    region that a threshold finds, averaged over all regions, so that small defects count as much
+    as large ones. FPR is the share of all anomaly-free pixels, those of good images included, that
+    it calls defective. Every distinct value is a threshold, nothing is binned; the area up to
+    `max_fpr` is divided by `max_fpr`, so 1 is perfect.
+
+    Args:
+        maps: difference maps, (N, H, W) float, or N arrays (H, W) of their own sizes.
+        masks: True where the product is defective, same shapes, bool.
+        max_fpr: where the curve ends, above 0 and at most 1.
+
+    Raises:
+        ValueError: if shapes differ, a map is not finite, `max_fpr` is out of range, or there is
+            no defective or no good pixel.
+    """
+    if not 0 < max_fpr <= 1:
+        raise ValueError(f"max_fpr must lie above 0 and at most at 1, not {max_fpr}")
+    return float(np.concatenate(PixelRates(maps, masks).overlap_areas(max_fpr)).mean())
+
+
+def pixel_auroc(maps: Sequence[np.ndarray], masks: Sequence[np.ndarray]) -> float:
+    """Area under the ROC curve of all pixels; arguments and errors as in `au_pro`.
+
+    A large defect counts more than many small ones, and most pixels are easy.
+    """
+    return PixelRates(maps, masks).auroc()

@@ -21,6 +21,11 @@ class Confusion(NamedTuple):
         """False positives + false negatives, which the threshold search minimises."""
         return self.fp + self.fn
 
+    @property
+    def balanced_accuracy(self) -> float:
+        """Mean of the shares of good and of defective images that are judged rightly."""
+        return (self.tn / (self.tn + self.fp) + self.tp / (self.tp + self.fn)) / 2
+
 
 def split_test(labels: np.ndarray, fraction: float, seed: int) -> tuple[np.ndarray, np.ndarray]:
     """Indices of the validation part (`fraction`) and of the test part, both sorted.
@@ -78,9 +83,55 @@ def search_threshold(scores: np.ndarray, labels: np.ndarray) -> float:
     Of several equally good ones the lowest is taken: it misses the fewest defects, and a missed
     defect reaches a customer while a false alarm costs a second look.
     """
+    candidates, fp, fn = count_errors(scores, labels)
+    return float(candidates[np.argmin(fp + fn)])  # argmin takes the first, so the lowest
+
+
+def count_errors(
+    scores: np.ndarray, labels: np.ndarray
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """All candidate thresholds with the false positives and false negatives of each, (C,) each."""
     candidates = candidate_thresholds(scores)
-    errors = [confusion(scores, labels, threshold).errors for threshold in candidates]
-    return float(candidates[int(np.argmin(errors))])  # argmin takes the first, so the lowest
+    scores = np.asarray(scores, dtype=np.float64)  # never rounded to float32
+    good, defective = (np.sort(scores[np.asarray(labels) == label]) for label in (0, 1))
+    fp = len(good) - np.searchsorted(good, candidates, "right")
+    fn = np.searchsorted(defective, candidates, "right")
+    return candidates, fp, fn
+
+
+def youden_threshold(scores: np.ndarray, labels: np.ndarray) -> float:
+    """The threshold with the greatest sum of both classes' shares judged rightly, the lowest such.
+
+    Youden, "Index for rating diagnostic tests" (Cancer, 1950). Unlike the fewest errors it does
+    not depend on how many good and how many defective images happen to be there.
+    """
+    candidates, fp, fn = count_errors(scores, labels)
+    labels = np.asarray(labels)
+    wrong = fp / (labels == 0).sum() + fn / (labels == 1).sum()
+    return float(candidates[np.argmin(wrong)])
+
+
+def threshold_from_good(scores: np.ndarray, quantile: float = 0.95) -> float:
+    """The threshold below which this share of good images lies: no defective image is needed.
+
+    The false alarms are chosen beforehand, 5 % here; what is missed shows itself later. The images
+    must not have been trained on, or their scores are too low.
+
+    Args:
+        scores: scores of good images that were held out, (N,).
+        quantile: share of the good images to call good, between 0 and 1.
+    """
+    return float(np.quantile(np.asarray(scores, dtype=np.float64), quantile))
+
+
+def oracle_threshold(scores: np.ndarray, labels: np.ndarray) -> float:
+    """The threshold with the highest F on the very images that are judged: cheating, as a limit.
+
+    Nobody has it in practice, since it needs to know the truth about the images to inspect.
+    """
+    candidates, fp, fn = count_errors(scores, labels)
+    tn = (np.asarray(labels) == 0).sum() - fp
+    return float(candidates[np.argmax(2 * tn / (2 * tn + fp + fn))])
 
 
 def f_normal(c: Confusion) -> float:
