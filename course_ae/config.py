@@ -23,14 +23,28 @@ class Settings:
     width: float = 1.0  # factor on AlexNet's channel counts
     bottleneck: int = 2048  # size of the code
     batch_norm: bool = True  # normalise every hidden layer
-    loss: str = "ssim"  # what training minimises: ssim or l2
-    learning_rate: float = 1e-4  # Adam's step size
+    skips: bool = False  # hand the encoder's maps over to the decoder
+    flips: bool = True  # train on the flipped images as well
+    repair: bool = False  # paint stains on the input and ask for the clean image
+    loss: str = "ssim"  # what training minimises: ssim, l2 or ssim_l1
+    learning_rate: float = 1e-4  # Adam's step size, the highest one if it is annealed
+    anneal: bool = False  # let the step size rise and then fall to nothing (one cycle)
     batch_size: int = 8  # images a step
     epochs: int = 150  # passes over the training images, at most
     patience: int = 10  # epochs without a better validation loss before training stops
     validation_fraction: float = 0.05  # of the good training images, to watch the training
     threshold_fraction: float = 0.3  # of the test images, to search the threshold
 
+
+# Lesson 07: what makes a very good detector of the slides' autoencoder, on any category.
+REPAIR: dict[str, Any] = {
+    "skips": True,
+    "flips": False,
+    "repair": True,
+    "loss": "ssim_l1",
+    "learning_rate": 1e-3,
+    "anneal": True,
+}
 
 PROFILES: dict[str, dict[str, Any]] = {
     "quick": {
@@ -41,6 +55,14 @@ PROFILES: dict[str, dict[str, Any]] = {
         "validation_fraction": 0.1,
     },
     "slides": {},
+    "best": {
+        **REPAIR,
+        "width": 0.5,
+        "bottleneck": 1024,
+        "epochs": 100,
+        "patience": 100,
+        "validation_fraction": 0.1,
+    },
 }
 
 # Allowed values: the lowest and the highest, both included, or a tuple of words.
@@ -48,7 +70,7 @@ LIMITS: dict[str, tuple[Any, Any] | tuple[str, ...]] = {
     "seed": (0, 2**32 - 1),
     "width": (0.01, 4.0),
     "bottleneck": (1, 65536),
-    "loss": ("ssim", "l2"),
+    "loss": ("ssim", "l2", "ssim_l1"),
     "learning_rate": (1e-8, 1.0),
     "batch_size": (2, 4096),  # batch normalisation needs two images
     "epochs": (1, 100_000),

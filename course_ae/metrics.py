@@ -8,7 +8,7 @@ Sattlegger and Steger, "The MVTec Anomaly Detection Dataset" (IJCV 2021), sectio
 from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
-from scipy import ndimage
+from scipy import ndimage, stats
 from sklearn.metrics import average_precision_score
 
 from course_ae.thresholds import confusion, f1_defect, f_normal, search_threshold, split_test
@@ -85,27 +85,41 @@ def bootstrap(
     return tuple(float(bound) for bound in np.quantile(results, [0.025, 0.975]))
 
 
-def image_metrics(scores: np.ndarray, labels: np.ndarray, threshold: float) -> dict[str, dict]:
-    """Every image-level figure with its 95 % interval, {name: {value, low, high}}.
+def estimate(
+    statistic: Callable[[np.ndarray, np.ndarray], float], scores: np.ndarray, labels: np.ndarray
+) -> dict[str, float]:
+    """A statistic and its 95 % bootstrap interval: value, low and high."""
+    low, high = bootstrap(statistic, scores, labels)
+    return {"value": float(statistic(scores, labels)), "low": low, "high": high}
+
+
+def mean_interval(values: np.ndarray) -> tuple[float, float, float]:
+    """The mean of a few independent results, and the ends of its 95 % interval (Student's t).
 
     Args:
-        scores: higher is more anomalous, (N,).
-        labels: 1 for defective, 0 for good, (N,).
-        threshold: for F on the normal class, F1 on the defects and balanced accuracy (the mean of
-            the shares of good and of defective images that are judged rightly).
+        values: for example the AUROC of several trainings, (N,), N at least 2.
+    """
+    mean, error = values.mean(), values.std(ddof=1) / np.sqrt(len(values))
+    reach = stats.t.ppf(0.975, len(values) - 1) * error
+    return float(mean), float(mean - reach), float(mean + reach)
+
+
+def threshold_estimates(
+    scores: np.ndarray, labels: np.ndarray, threshold: float
+) -> dict[str, dict[str, float]]:
+    """What a threshold makes of scores (N,) with labels (N,), each with its interval.
+
+    F on the normal class, F1 on the defects, and balanced accuracy.
     """
     statistics = {
-        "auroc": auroc,
-        "average_precision": average_precision,
-        "f_normal": lambda s, y: f_normal(confusion(s, y, threshold)),
-        "f1_defect": lambda s, y: f1_defect(confusion(s, y, threshold)),
-        "balanced_accuracy": lambda s, y: confusion(s, y, threshold).balanced_accuracy,
+        "f_normal": f_normal,
+        "f1_defect": f1_defect,
+        "balanced_accuracy": lambda counts: counts.balanced_accuracy,
     }
-    figures = {}
-    for name, statistic in statistics.items():
-        low, high = bootstrap(statistic, scores, labels)
-        figures[name] = {"value": float(statistic(scores, labels)), "low": low, "high": high}
-    return figures
+    return {
+        name: estimate(lambda s, y, of=of: of(confusion(s, y, threshold)), scores, labels)
+        for name, of in statistics.items()
+    }
 
 
 class PixelRates:
@@ -151,8 +165,12 @@ class PixelRates:
             for region, rates in zip(self.regions, self.rates, strict=True)
         ]
 
+    def au_pro(self, max_fpr: float = MAX_FPR) -> float:
+        """See the function `au_pro`."""
+        return float(np.concatenate(self.overlap_areas(max_fpr)).mean())
+
     def auroc(self) -> float:
-        """Area under the ROC curve of all pixels."""
+        """See the function `pixel_auroc`."""
         low, high = map(np.concatenate, zip(*self.rates, strict=True))
         return float(1 - (low + high).mean() / 2)
 
@@ -205,7 +223,7 @@ def au_pro(
     """
     if not 0 < max_fpr <= 1:
         raise ValueError(f"max_fpr must lie above 0 and at most at 1, not {max_fpr}")
-    return float(np.concatenate(PixelRates(maps, masks).overlap_areas(max_fpr)).mean())
+    return PixelRates(maps, masks).au_pro(max_fpr)
 
 
 def pixel_auroc(maps: Sequence[np.ndarray], masks: Sequence[np.ndarray]) -> float:

@@ -19,6 +19,7 @@ from torch import Tensor, nn
 SLIDES_PARAMETERS = 60_664_758  # the total printed on the slides
 CHANNELS = (96, 256, 384, 384, 256)  # AlexNet's five convolutions
 GRID = 6  # height and width of the last feature map
+SKIPS = {"up5": "conv5", "up2": "conv2", "up1": "conv1"}  # layers of the decoder and the encoder
 
 
 def channels(width: float) -> tuple[int, ...]:
@@ -92,10 +93,19 @@ class ConvAutoencoder(nn.Module):
         width: factor on AlexNet's channel counts; 1 is AlexNet.
         bottleneck: size of the code, 2048 on the slides.
         batch_norm: False gives the network as the slides describe it, which collapses.
+        skips: True adds the encoder's maps to the decoder's, which have the same shapes since the
+            decoder is a mirror image (lesson 07; Ronneberger, Fischer and Brox, "U-Net", 2015).
     """
 
-    def __init__(self, width: float = 1.0, bottleneck: int = 2048, batch_norm: bool = True):
+    def __init__(
+        self,
+        width: float = 1.0,
+        bottleneck: int = 2048,
+        batch_norm: bool = True,
+        skips: bool = False,
+    ):
         super().__init__()
+        self.skips = SKIPS if skips else {}
         self.encoder = Encoder(width, bottleneck, batch_norm)
         self.decoder = Decoder(width, bottleneck, batch_norm)
         with torch.no_grad():
@@ -103,7 +113,14 @@ class ConvAutoencoder(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Images (B, 1, 227, 227) in [0, 1] to their reconstructions, same shape and range."""
-        return self.decoder(self.encoder(x))
+        seen = {}
+        for name, layer in self.encoder.named_children():
+            x = seen[name] = layer(x)
+        for name, layer in self.decoder.named_children():
+            x = layer(x)
+            if name in self.skips:
+                x = x + seen[self.skips[name]]
+        return x
 
 
 def count_parameters(model: nn.Module) -> int:

@@ -1,12 +1,12 @@
 """The stages of a run, one after the other. Each finds what was made before, or makes it.
 
-Lessons 02 to 06 call these, so a lesson can be opened on its own: `prepare` (02), `trained` (04),
-`scored` (05), `evaluate` (06).
+Lessons 02 to 07 call these, so a lesson can be opened on its own: `prepare` (02), `trained` (04),
+`scored` (05), `evaluation.evaluate` (06), `repairing` and `scored_best` (07).
 """
 
 import sys
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
@@ -15,23 +15,22 @@ import torch
 from torch import Tensor
 from tqdm import tqdm
 
-from course_ae import metrics
-from course_ae.config import CourseError
+from course_ae.config import REPAIR, CourseError, Settings
 from course_ae.data import count_folders, load_mask
 from course_ae.files import replace_file
 from course_ae.model import ConvAutoencoder, count_parameters
 from course_ae.preprocessing import load_images, split_validation, to_tensor, with_flips
 from course_ae.runs import Run, read_csv, update_summary, write_csv
-from course_ae.scoring import DIFFERENCES, difference_maps, difference_scores
-from course_ae.thresholds import (
-    Confusion,
-    confusion,
-    f1_defect,
-    f_normal,
-    search_threshold,
-    split_test,
+from course_ae.scoring import (
+    DIFFERENCES,
+    best_map,
+    difference_maps,
+    difference_scores,
+    highest,
 )
+from course_ae.thresholds import split_test
 from course_ae.training import (
+    Training,
     build_model,
     choose_device,
     depends_on_input,
@@ -43,31 +42,38 @@ from course_ae.training import (
 WATCHED = 5  # images whose reconstructions are kept along the training
 
 
+Rebuild = Callable[[Tensor], Tensor]  # images (N, 1, 227, 227) to their reconstructions
+
+
 @dataclass(frozen=True)
 class Images:
     """The network's input, float32 (N, 1, 227, 227) in [0, 1]."""
 
     good: Tensor  # all good training images, no flips
-    train: Tensor  # those trained on, with their flips
-    validation: Tensor  # those held out before flipping, with their flips
+    known: Tensor  # those trained on, no flips
+    held_out: Tensor  # those held out before flipping, no flips
+    train: Tensor  # those trained on, with their flips where the settings say so
+    validation: Tensor  # those held out, likewise
     test: Tensor
 
     @property
     def mean(self) -> Tensor:
         """The mean image of the images trained on, (1, 1, 227, 227)."""
-        return self.train.mean(dim=0, keepdim=True)
+        return self.known.mean(dim=0, keepdim=True)
 
 
 @dataclass(frozen=True)
 class Scores:
-    """The test images with their scores, in the order of `Run.test`."""
+    """The test images with their maps and scores, in the order of `Run.test`."""
 
     names: list[str]
     defects: np.ndarray  # (N,) names of the defects, "good" for none
     labels: np.ndarray  # (N,) 1 for defective
     validation: np.ndarray  # (V,) indices of the images for the threshold search
     test: np.ndarray  # (T,) indices of the images for the test
-    values: dict[str, np.ndarray]  # one (N,) array a score, higher is more anomalous
+    maps: dict[str, Tensor]  # one (N, 227, 227) a kind of score, higher is more different
+    values: dict[str, np.ndarray]  # one (N,) array a kind, higher is more anomalous
+    good: dict[str, np.ndarray]  # the same for the good images held out of the training, (M,)
 
     def part(self, kind: str, part: str) -> tuple[np.ndarray, np.ndarray]:
         """Scores and labels of one part, 'validation' or 'test'."""
@@ -102,7 +108,9 @@ def prepare(run: Run) -> Images:
     is_train = torch.tensor([sample.split == "train" for sample in run.samples])
     good, s = x[is_train], run.settings
     train, validation = split_validation(len(good), s.validation_fraction, s.seed)
-    images = Images(good, with_flips(good[train]), with_flips(good[validation]), x[~is_train])
+    known, held_out = good[train], good[validation]
+    flip = with_flips if s.flips else torch.clone
+    images = Images(good, known, held_out, flip(known), flip(held_out), x[~is_train])
     found = count_folders(run.samples)
     defective = sum(sample.label for sample in run.test)
     counts = {
@@ -117,53 +125,78 @@ def prepare(run: Run) -> Images:
 
 def trained(run: Run, images: Images) -> ConvAutoencoder:
     """The trained network of the run; it is trained now if no lesson has done so before."""
+    return _network(run, images, "model", partial(_keep_training, run, images))
+
+
+def repairing(run: Run, images: Images) -> ConvAutoencoder:
+    """A network trained to repair: the run's own one, or else a second one of its size."""
+    if run.settings.repair:
+        return trained(run, images)
+    settings = replace(run.settings, **REPAIR, patience=run.settings.epochs)
+    images = replace(images, train=images.known, validation=images.held_out)
+
+    def keep(model: ConvAutoencoder, result: Training) -> None:
+        update_summary(run, repair_training=_training_facts(settings, images, model, result))
+
+    return _network(replace(run, settings=settings), images, "repair", keep)
+
+
+def _network(
+    run: Run, images: Images, name: str, keep: Callable[[ConvAutoencoder, Training], None]
+) -> ConvAutoencoder:
+    """The network in the file `name`.pt; without it one is trained and `keep` told the result."""
     device = choose_device()
     model = build_model(run.settings, device)
-    path = run.folder / "model.pt"
+    path = run.folder / f"{name}.pt"
     if path.is_file():
         try:
             model.load_state_dict(torch.load(path, map_location=device, weights_only=True))
         except Exception as error:  # torch raises many kinds for a damaged or foreign file
             raise CourseError(f"'{path}' is no model of this run; delete it and repeat.") from error
-        print(f"Found the trained model of '{run.folder.name}'.")
+        print(f"Found the trained {name} of '{run.folder.name}'.")
         return model
-    print("Training; the model is kept in the run folder for the lessons that follow.")
+    print(f"Training; the {name} is kept in the run folder for the lessons that follow.")
     train, validation = images.train.to(device), images.validation.to(device)
     result = fit(model, train, validation, run.settings, watch=images.good[:WATCHED].to(device))
-    _keep_training(run, images, model, result)
+    print(f"Stopped after epoch {len(result.history)}; kept the weights of {result.best_epoch}.")
+    keep(model, result)
     with replace_file(path) as part:  # last, since its presence says that all is there
         torch.save(model.state_dict(), part)
     return model
 
 
-def _keep_training(run: Run, images: Images, model: ConvAutoencoder, result) -> None:
+def _keep_training(run: Run, images: Images, model: ConvAutoencoder, result: Training) -> None:
     write_csv(run.folder / "history.csv", result.history)
     with replace_file(run.folder / "snapshots.npz") as part, part.open("wb") as file:
         np.savez_compressed(file, **{str(k): v for k, v in result.snapshots.items()})
+    facts = _training_facts(run.settings, images, model, result)
+    update_summary(run, parameters=count_parameters(model), training=facts)
+
+
+def _training_facts(
+    settings: Settings, images: Images, model: ConvAutoencoder, result: Training
+) -> dict[str, float]:
     best = result.history[result.best_epoch - 1]
     seconds = sum(row["seconds"] for row in result.history)
-    device = next(model.parameters()).device
-    spread = depends_on_input(model, images.good.to(device))
-    validation, mean = images.validation, images.mean.expand_as(images.validation)
-    training = {
-        "epochs": len(result.history),
-        "best_epoch": result.best_epoch,
-        "train_loss": best["train_loss"],
-        "val_loss": best["val_loss"],
-        "mean_image_loss": evaluate_loss(mean, validation, run.settings.loss),
-        "output_std_over_images": spread.output_std,
-        "input_std_over_images": spread.input_std,
-        "seconds": seconds,
-        "images_per_second": len(images.train) * len(result.history) / seconds,
-    }
-    update_summary(run, parameters=count_parameters(model), training=training)
-    print(f"Stopped after epoch {len(result.history)}; kept the weights of epoch {best['epoch']}.")
+    spread = depends_on_input(model, images.good.to(next(model.parameters()).device))
     if spread.collapsed:
         print(
             f"Warning: the output varies only {spread.ratio:.2f} times as much as the input. The "
             "network draws nearly the same picture for every image; try another seed, more epochs "
             "or batch_norm=True."
         )
+    mean = images.train.mean(dim=0, keepdim=True).expand_as(images.validation)
+    return {
+        "epochs": len(result.history),
+        "best_epoch": result.best_epoch,
+        "train_loss": best["train_loss"],
+        "val_loss": best["val_loss"],
+        "mean_image_loss": evaluate_loss(mean, images.validation, settings.loss),
+        "output_std_over_images": spread.output_std,
+        "input_std_over_images": spread.input_std,
+        "seconds": seconds,
+        "images_per_second": len(images.train) * len(result.history) / seconds,
+    }
 
 
 def read_history(run: Run) -> list[dict[str, float]]:
@@ -183,23 +216,60 @@ def rebuild(model: ConvAutoencoder, x: Tensor) -> Tensor:
     return reconstruct(model, x.to(next(model.parameters()).device)).float().cpu()
 
 
-def score_table(run: Run, x: Tensor, x_hat: Tensor) -> Scores:
-    """Difference scores of the test images `x` and their split into validation and test."""
+def score_table(run: Run, images: Images, rebuild: Rebuild, kinds: Iterable[str]) -> Scores:
+    """Maps and scores of the test images, and their split into validation and test.
+
+    Args:
+        run: gives the names, the labels and the settings of the split.
+        images: what to score.
+        rebuild: the network, or whatever stands in its place.
+        kinds: 'l2' and 'ssim' are the slides' scores, the mean of a difference map; 'best' is the
+            highest value of the map of lesson 07.
+    """
     labels = np.array([sample.label for sample in run.test])
-    s = run.settings
-    validation, test = split_test(labels, s.threshold_fraction, s.seed)
-    values = {
-        kind: difference_scores(difference_maps(x, x_hat, kind)).double().numpy()
-        for kind in DIFFERENCES
-    }
     names = [sample.name for sample in run.test]
     defects = np.array([sample.defect for sample in run.test])
-    return Scores(names, defects, labels, validation, test, values)
+    split = split_test(labels, run.settings.threshold_fraction, run.settings.seed)
+    scores = Scores(names, defects, labels, *split, maps={}, values={}, good={})
+    parts = {"test": images.test, "held_out": images.held_out, "known": images.known}
+    rebuilt = {name: rebuild(x) for name, x in parts.items()}
+    for kind in kinds:
+        for name, values in (("test", scores.values), ("held_out", scores.good)):
+            if kind == "best":
+                known, known_hat = images.known, rebuilt["known"]
+                maps = best_map(parts[name], rebuilt[name], known, known_hat)
+                found = highest(maps)
+            else:
+                maps = difference_maps(parts[name], rebuilt[name], kind)
+                found = difference_scores(maps)
+            values[kind] = found.double().numpy()
+            if name == "test":
+                scores.maps[kind] = maps
+    return scores
 
 
 def scored(run: Run, images: Images, model: ConvAutoencoder) -> Scores:
-    """The scores of all test images, also written to scores.csv."""
-    scores = score_table(run, images.test, rebuild(model, images.test))
+    """The slides' two scores of all test images, also written to scores.csv."""
+    scores = score_table(run, images, partial(rebuild, model), DIFFERENCES)
+    _keep_scores(run, scores)
+    return scores
+
+
+def scored_best(run: Run, images: Images, model: ConvAutoencoder, scores: Scores) -> Scores:
+    """Adds the score of lesson 07, from a network that repairs, to `scores` and to scores.csv."""
+    best = score_table(run, images, partial(rebuild, model), ["best"])
+    for name in ("maps", "values", "good"):
+        getattr(scores, name).update(getattr(best, name))
+    _keep_scores(run, scores)
+    return scores
+
+
+def _keep_scores(run: Run, scores: Scores) -> None:
+    path = run.folder / "scores.csv"
+    before = read_csv(path) if path.is_file() else []
+    before = (
+        before if [row.get("path") for row in before] == scores.names else [{}] * len(scores.names)
+    )
     in_validation = set(scores.validation.tolist())
     rows = [
         {
@@ -211,41 +281,9 @@ def scored(run: Run, images: Images, model: ConvAutoencoder) -> Scores:
         }
         for i, name in enumerate(scores.names)
     ]
-    write_csv(run.folder / "scores.csv", rows)
-    return scores
+    write_csv(path, [{**row, **_others(old, row)} for row, old in zip(rows, before, strict=True)])
 
 
-def judge(run: Run, scores: Scores, kind: str) -> dict[str, Any]:
-    """The slides' protocol for one score, and what does not depend on its one split."""
-    threshold = search_threshold(*scores.part(kind, "validation"))
-    validation = confusion(*scores.part(kind, "validation"), threshold)
-    test = confusion(*scores.part(kind, "test"), threshold)
-    splits = metrics.f_normal_splits(
-        scores.values[kind], scores.labels, run.settings.threshold_fraction
-    )
-    return {
-        "threshold": threshold,
-        "validation": validation._asdict(),
-        "test": test._asdict(),
-        "f_normal": f_normal(test),
-        "f1_defect": f1_defect(test),
-        "auroc": metrics.auroc(scores.values[kind], scores.labels),
-        "f_normal_splits": {
-            "mean": float(splits.mean()),
-            "p05": float(np.quantile(splits, 0.05)),
-            "p95": float(np.quantile(splits, 0.95)),
-        },
-    }
-
-
-def evaluate(run: Run, images: Images, scores: Scores) -> dict[str, Any]:
-    """Every figure of the run, the baselines included; also written to summary.json."""
-    no_network = score_table(run, images.test, images.mean.expand_as(images.test))
-    labels = scores.labels[scores.test]
-    all_normal = Confusion(tn=int((labels == 0).sum()), fp=0, fn=int(labels.sum()), tp=0)
-    baselines = {
-        "all_normal": {"auroc": 0.5, "f_normal": f_normal(all_normal)},
-        **{f"mean_image_{kind}": judge(run, no_network, kind) for kind in DIFFERENCES},
-    }
-    results = {kind: judge(run, scores, kind) for kind in DIFFERENCES}
-    return update_summary(run, scores=results, baselines=baselines)
+def _others(old: dict[str, str], row: dict[str, Any]) -> dict[str, str]:
+    """Scores that a later lesson wrote and this one has not computed."""
+    return {kind: value for kind, value in old.items() if kind not in row}

@@ -229,16 +229,22 @@ def read_summary(run: Run) -> dict[str, Any]:
 
 
 def update_summary(run: Run, **figures: Any) -> dict[str, Any]:
-    """Adds figures to summary.json and returns all of it."""
-    summary = {
+    """Adds figures to summary.json and returns all of it; tables in tables are added to as well."""
+    start = {
         "category": run.settings.category,
         "profile": run.settings.profile,
         "settings": asdict(run.settings),
-        **read_summary(run),
-        **figures,
     }
+    summary = merged({**start, **read_summary(run)}, figures)
     write_json(run.folder / "summary.json", summary)
     return summary
+
+
+def merged(old: Any, new: Any) -> Any:
+    """`new` where the two differ; of tables the rows of both."""
+    if not (isinstance(old, dict) and isinstance(new, dict)):
+        return new
+    return {**old, **{key: merged(old.get(key), value) for key, value in new.items()}}
 
 
 def write_csv(path: Path, rows: Iterable[dict[str, Any]]) -> None:

@@ -24,35 +24,36 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-WINDOW = 11  # pixels
-SIGMA = 1.5  # pixels
-BORDER = WINDOW // 2  # pixels at each side that have no full window of their own
+SIGMA = 1.5  # pixels; the window then has 11
+BORDER = 5  # pixels at each side that have no full window of their own
 DATA_RANGE = 1.0  # our pixels lie in [0, 1]
 K1, K2 = 0.01, 0.03  # C1 = (K1 L)^2 and C2 = (K2 L)^2 for pixels of range L
 
 
-@lru_cache(maxsize=8)
+@lru_cache(maxsize=16)
 @torch.inference_mode(False)  # kept for the training, whoever asks first
-def window_matrix(size: int, device: torch.device) -> Tensor:
+def window_matrix(size: int, sigma: float, device: torch.device) -> Tensor:
     """Row i holds the Gaussian weights of the window around pixel i, (size, size).
 
     Beyond the border the image is mirrored, so near it some pixels count twice.
 
     Args:
-        size: height or width of the images in pixels, more than 5.
+        size: height or width of the images in pixels, more than 3.5 sigma.
+        sigma: standard deviation in pixels; the window reaches 3.5 of them to each side.
         device: where the matrix lives.
     """
-    offsets = torch.arange(WINDOW) - BORDER
-    window = torch.exp(-(offsets**2) / (2 * SIGMA**2))
-    window = (window / window.sum()).expand(size, -1)  # (size, 11)
-    pixels = torch.arange(size)[:, None] + offsets  # (size, 11)
+    reach = int(3.5 * sigma + 0.5)
+    offsets = torch.arange(-reach, reach + 1)
+    window = torch.exp(-(offsets**2) / (2 * sigma**2))
+    window = (window / window.sum()).expand(size, -1)  # (size, window)
+    pixels = torch.arange(size)[:, None] + offsets  # (size, window)
     mirrored = size - 1 - (size - 1 - pixels.abs()).abs()
     return torch.zeros(size, size).scatter_add_(1, mirrored, window).to(device)
 
 
-def local_mean(images: Tensor) -> Tensor:
+def local_mean(images: Tensor, sigma: float = SIGMA) -> Tensor:
     """Gaussian mean around each pixel, (..., H, W) to the same shape."""
-    rows, columns = (window_matrix(size, images.device) for size in images.shape[-2:])
+    rows, columns = (window_matrix(size, sigma, images.device) for size in images.shape[-2:])
     return rows @ images @ columns.T
 
 
@@ -110,4 +111,9 @@ def l2_loss(x_hat: Tensor, x: Tensor) -> Tensor:
     return F.mse_loss(x_hat.float(), x.float())
 
 
-LOSSES = {"ssim": ssim_loss, "l2": l2_loss}
+def ssim_l1_loss(x_hat: Tensor, x: Tensor) -> Tensor:
+    """SSIM and, twice as heavy, the mean absolute difference, which sees flat brightness."""
+    return ssim_loss(x_hat, x) + 2 * F.l1_loss(x_hat.float(), x.float())
+
+
+LOSSES = {"ssim": ssim_loss, "l2": l2_loss, "ssim_l1": ssim_l1_loss}

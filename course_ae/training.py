@@ -3,6 +3,7 @@
 import copy
 import sys
 import time
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -11,6 +12,7 @@ from torch import Tensor, nn
 from tqdm import tqdm
 
 from course_ae.config import CourseError, Settings
+from course_ae.corruption import stain
 from course_ae.model import ConvAutoencoder
 from course_ae.ssim import LOSSES
 
@@ -71,36 +73,56 @@ def _cpu_has_bf16() -> bool:
 def build_model(settings: Settings, device: torch.device | None = None) -> ConvAutoencoder:
     """An untrained autoencoder; the same seed gives the same weights."""
     torch.manual_seed(settings.seed)
-    model = ConvAutoencoder(settings.width, settings.bottleneck, settings.batch_norm)
+    model = ConvAutoencoder(
+        settings.width, settings.bottleneck, settings.batch_norm, settings.skips
+    )
     return model.to(device, memory_format=torch.channels_last)
 
 
 def train_epoch(
     model: nn.Module,
     optimizer: torch.optim.Optimizer,
-    x_train: Tensor,
-    order: Tensor,
-    settings: Settings,
-    bar: tqdm,
+    batches: Iterator[tuple[Tensor, Tensor]],
+    loss: str,
+    after_step: Callable[[int], None],
 ) -> float:
-    """One pass over the training images in the given order; returns the mean loss."""
+    """One pass over the training images; returns the mean loss.
+
+    Args:
+        model: the network, changed in place.
+        optimizer: changes its weights.
+        batches: pairs of what the network is shown and what it shall draw, (B, 1, 227, 227) each.
+        loss: a name in `LOSSES`.
+        after_step: called after each step with B.
+    """
     model.train()
-    loss_of = LOSSES[settings.loss]
-    total, seen = torch.zeros((), device=x_train.device), 0
+    total, seen = 0.0, 0
+    for shown, x in batches:
+        with mixed_precision(x.device):
+            x_hat = model(shown)  # (B, 1, 227, 227)
+        value = LOSSES[loss](x_hat, x)
+        optimizer.zero_grad()
+        value.backward()
+        optimizer.step()
+        total += value.detach() * len(x)
+        seen += len(x)
+        after_step(len(x))
+    return float(total) / seen
+
+
+def training_batches(
+    x_train: Tensor, settings: Settings, generator: torch.Generator
+) -> Iterator[tuple[Tensor, Tensor]]:
+    """What the network is shown and what it shall draw, batch by batch in a new random order.
+
+    Both are the same images, unless the network is to repair: then what is shown has stains.
+    """
+    order = torch.randperm(len(x_train), generator=generator).to(x_train.device)
     for batch in order.split(settings.batch_size):
         if len(batch) == 1:  # batch normalisation needs two images; the order is another next time
             continue
         x = x_train[batch]  # (B, 1, 227, 227)
-        with mixed_precision(x.device):
-            x_hat = model(x)  # (B, 1, 227, 227)
-        loss = loss_of(x_hat, x)
-        optimizer.zero_grad()
-        loss.backward()
-        optimizer.step()
-        total += loss.detach() * len(x)
-        seen += len(x)
-        bar.update(len(x))
-    return total.item() / seen
+        yield (stain(x, x_train, generator)[0] if settings.repair else x), x
 
 
 @torch.inference_mode()
@@ -131,19 +153,29 @@ def fit(
         model: the network, on the device of the images; changed in place.
         x_train: images to learn, (N, 1, 227, 227) in [0, 1], flips included.
         x_val: images to watch the training with; no flipped twin of them may be in `x_train`.
-        settings: loss, learning_rate, batch_size, epochs, patience and seed are used.
+        settings: loss, learning_rate, anneal, batch_size, epochs, patience, repair and seed are
+            used.
         watch: a few images (k, 1, 227, 227) whose reconstructions are kept along the way.
     """
     optimizer = torch.optim.Adam(model.parameters(), lr=settings.learning_rate, fused=True)
-    shuffle = torch.Generator().manual_seed(settings.seed)
+    generator = torch.Generator().manual_seed(settings.seed)
+    shown_val = x_val
+    if settings.repair:  # the same stains after each epoch
+        shown_val, _ = stain(x_val, x_train, torch.Generator().manual_seed(settings.seed))
     result, best_loss, best_weights = Training(), float("inf"), None
     total = settings.epochs * len(x_train)
     with tqdm(total=total, unit=" images", file=sys.stdout, mininterval=1) as bar:
+        schedule = _schedule(optimizer, settings, len(x_train))
+
+        def after_step(count: int) -> None:
+            bar.update(count)
+            schedule.step()
+
         for epoch in range(1, settings.epochs + 1):
             start = time.perf_counter()
-            order = torch.randperm(len(x_train), generator=shuffle).to(x_train.device)
-            train_loss = train_epoch(model, optimizer, x_train, order, settings, bar)
-            val_loss = evaluate_loss(reconstruct(model, x_val), x_val, settings.loss)
+            batches = training_batches(x_train, settings, generator)
+            train_loss = train_epoch(model, optimizer, batches, settings.loss, after_step)
+            val_loss = evaluate_loss(reconstruct(model, shown_val), x_val, settings.loss)
             seconds = time.perf_counter() - start
             row = {"epoch": epoch, "train_loss": train_loss, "val_loss": val_loss}
             result.history.append({**row, "seconds": seconds})
@@ -161,6 +193,18 @@ def fit(
         )
     model.load_state_dict(best_weights)
     return result
+
+
+def _schedule(
+    optimizer: torch.optim.Optimizer, settings: Settings, images: int
+) -> torch.optim.lr_scheduler.LRScheduler:
+    """The step size: constant, or one cycle (Smith and Topin, "Super-convergence", 2018)."""
+    if not settings.anneal:
+        return torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: 1.0)
+    steps = settings.epochs * -(-images // settings.batch_size)
+    return torch.optim.lr_scheduler.OneCycleLR(
+        optimizer, settings.learning_rate, total_steps=steps, pct_start=0.1
+    )
 
 
 def to_uint8(x: Tensor) -> np.ndarray:

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 
-from course_ae import pipeline, runs
+from course_ae import evaluation, pipeline, runs
 from course_ae.config import CourseError, make_settings
 from course_ae.files import replace_file, write_json, write_text
 from course_ae.metrics import auroc, f_normal_splits
@@ -39,7 +39,7 @@ def finished(small_data, tmp_path_factory):
     note("trained")
     scores = pipeline.scored(run, images, model)
     note("scored")
-    summary = pipeline.evaluate(run, images, scores)
+    summary = evaluation.evaluate(run, images, scores)
     note("evaluate")
     return SimpleNamespace(
         run=run, folder=folder, images=images, model=model, scores=scores, summary=summary,
@@ -83,7 +83,8 @@ def test_images_are_split_and_then_flipped(finished):
     assert len(images.validation) == 3 * held_out
     assert len(images.train) == 3 * (12 - held_out)
     assert len(images.test) == len(finished.run.test) == 18
-    torch.testing.assert_close(images.mean, images.train.sum(dim=0, keepdim=True) / 33)
+    assert len(images.held_out) == held_out and len(images.known) == 12 - held_out
+    torch.testing.assert_close(images.mean, images.known.sum(dim=0, keepdim=True) / 11)
 
 
 def test_no_validation_image_nor_its_flip_is_trained_on(finished):
@@ -146,7 +147,7 @@ def test_kept_model_is_the_one_of_the_best_epoch(finished):
 
 def test_mean_image_and_spread_over_images_are_recomputed(finished):
     training, images = finished.summary["training"], finished.images
-    mean = images.mean.expand_as(images.validation)
+    mean = images.train.mean(dim=0, keepdim=True).expand_as(images.validation)
     expected = pipeline.evaluate_loss(mean, images.validation, "ssim")
     assert training["mean_image_loss"] == pytest.approx(expected)
     x_hat = pipeline.rebuild(finished.model, images.good).numpy()
@@ -235,7 +236,7 @@ def test_a_model_that_is_there_is_used_and_gives_the_same_scores(finished, copie
     scores = pipeline.scored(copied, images, model)
     for kind in KINDS:
         assert np.array_equal(scores.values[kind], finished.scores.values[kind])
-    assert pipeline.evaluate(copied, images, scores) == finished.summary  # training's included
+    assert evaluation.evaluate(copied, images, scores) == finished.summary  # training's included
     assert {path.name for path in copied.folder.iterdir()} == FILES
 
 

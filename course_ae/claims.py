@@ -1,0 +1,88 @@
+"""Lesson 06: what the slides conclude, held against several trainings."""
+
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import Any
+
+import numpy as np
+
+from course_ae import metrics
+from course_ae.config import Settings
+from course_ae.pipeline import Images, rebuild, score_table
+from course_ae.runs import Run, read_csv, write_csv
+from course_ae.training import build_model, choose_device, depends_on_input, fit
+
+TWINS = {"epochs": 12, "repair": False, "skips": False, "flips": False, "anneal": True}
+SEEDS = (0, 1, 2)
+
+
+def two_by_two(run: Run, images: Images) -> list[dict[str, Any]]:
+    """The slides' claim, tested: trained with SSIM or L2, scored with SSIM or L2, three seeds each.
+
+    The networks are those of the run, but trained for at most 12 epochs on the originals. The rows
+    are kept in two_by_two.csv: loss and seed of the training, how much the output depends on the
+    input, and for each score the AUROC on the test images and the mean F over 200 splits.
+    """
+    path = run.folder / "two_by_two.csv"
+    if path.is_file():
+        return [
+            {name: value if name == "loss" else float(value) for name, value in row.items()}
+            for row in read_csv(path)
+        ]
+    rows = []
+    for loss in ("ssim", "l2"):
+        for seed in SEEDS:
+            epochs = min(run.settings.epochs, TWINS["epochs"])
+            settings = replace(run.settings, **{**TWINS, "epochs": epochs}, loss=loss, seed=seed)
+            rows.append({"loss": loss, "seed": seed, **_trial(run, images, settings)})
+    write_csv(path, rows)
+    return rows
+
+
+def _trial(run: Run, images: Images, settings: Settings) -> dict[str, float]:
+    device = choose_device()
+    model = build_model(settings, device)
+    fit(model, images.known.to(device), images.held_out.to(device), settings)
+    scores = score_table(run, images, partial(rebuild, model), ("l2", "ssim"))
+    row = {"dependence": depends_on_input(model, images.good.to(device)).ratio}
+    for kind, values in scores.values.items():
+        row[f"auroc_{kind}"] = metrics.auroc(values, scores.labels)
+        fraction = run.settings.threshold_fraction
+        row[f"f_{kind}"] = float(
+            metrics.f_normal_splits(values, scores.labels, fraction, repeats=200).mean()
+        )
+    return row
+
+
+@dataclass(frozen=True)
+class Claim:
+    """A sentence about two ways of doing something, and the differences that decide it."""
+
+    text: str
+    difference: float  # mean over the trainings; above 0 speaks for the sentence
+    low: float  # 95 % interval of that mean
+    high: float
+
+    @property
+    def verdict(self) -> str:
+        """'holds' or 'does not hold' where the interval lies to one side of 0."""
+        if self.low > 0:
+            return "holds"
+        return "does not hold" if self.high < 0 else "undecided"
+
+
+def slides_claims(rows: list[dict[str, Any]]) -> list[Claim]:
+    """What the slides conclude, held against the AUROC of the networks of `two_by_two`."""
+    by_loss = {loss: [row for row in rows if row["loss"] == loss] for loss in ("ssim", "l2")}
+    by_score = [row["auroc_l2"] - row["auroc_ssim"] for row in rows]
+    claims = [_claim("L2 separates better than SSIM, as a score", by_score)]
+    for kind in ("l2", "ssim"):
+        pairs = zip(by_loss["ssim"], by_loss["l2"], strict=True)  # of the same seed
+        gaps = [a[f"auroc_{kind}"] - b[f"auroc_{kind}"] for a, b in pairs]
+        text = f"SSIM trains better than L2, seen by the {kind.upper()} score"
+        claims.append(_claim(text, gaps))
+    return claims
+
+
+def _claim(text: str, differences: list[float]) -> Claim:
+    return Claim(text, *metrics.mean_interval(np.array(differences)))

@@ -1,0 +1,174 @@
+"""Lessons 06 and 07: every figure of a run, from its scores and maps to summary.json."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch.nn.functional as F
+from PIL import Image
+from torch import Tensor
+
+from course_ae import metrics
+from course_ae.data import Sample, load_mask
+from course_ae.pipeline import Images, Scores, score_table
+from course_ae.runs import Run, update_summary
+from course_ae.thresholds import (
+    Confusion,
+    confusion,
+    f1_defect,
+    f_normal,
+    oracle_threshold,
+    search_threshold,
+    threshold_from_good,
+    youden_threshold,
+)
+
+NO_PIXELS = "no pixel figures: {} of {} defective images have no mask"
+
+
+def judge(run: Run, scores: Scores, kind: str) -> dict[str, Any]:
+    """The slides' protocol for one score, and what does not depend on its one split."""
+    threshold = search_threshold(*scores.part(kind, "validation"))
+    validation = confusion(*scores.part(kind, "validation"), threshold)
+    test = confusion(*scores.part(kind, "test"), threshold)
+    fraction = run.settings.threshold_fraction
+    splits = metrics.f_normal_splits(scores.values[kind], scores.labels, fraction)
+    return {
+        "threshold": threshold,
+        "validation": validation._asdict(),
+        "test": test._asdict(),
+        "f_normal": f_normal(test),
+        "f1_defect": f1_defect(test),
+        "auroc": metrics.auroc(scores.values[kind], scores.labels),
+        "f_normal_splits": {
+            "mean": float(splits.mean()),
+            "p05": float(np.quantile(splits, 0.05)),
+            "p95": float(np.quantile(splits, 0.95)),
+        },
+    }
+
+
+def thresholds_of(scores: Scores, kind: str) -> dict[str, dict[str, Any]]:
+    """Four ways to a threshold, and what each does to the test part.
+
+    'slides' and 'youden' need labelled defects (the validation part), 'good_only' needs good images
+    that were held out of the training, 'oracle' needs the answers: it is no detector, but a limit.
+    """
+    chosen = {
+        "slides": search_threshold(*scores.part(kind, "validation")),
+        "good_only": threshold_from_good(scores.good[kind]),
+        "youden": youden_threshold(*scores.part(kind, "validation")),
+        "oracle": oracle_threshold(*scores.part(kind, "test")),
+    }
+    return {name: _verdicts(scores, kind, threshold) for name, threshold in chosen.items()}
+
+
+def _verdicts(scores: Scores, kind: str, threshold: float) -> dict[str, Any]:
+    test = confusion(*scores.part(kind, "test"), threshold)
+    return {
+        "threshold": threshold,
+        "test": test._asdict(),
+        "f_normal": f_normal(test),
+        "f1_defect": f1_defect(test),
+        "balanced_accuracy": test.balanced_accuracy,
+    }
+
+
+def masks_of(samples: list[Sample]) -> list[np.ndarray] | None:
+    """The masks of all test images at their own size, bool (H, W); None if one is missing."""
+    masks = []
+    for sample in samples:
+        mask = load_mask(sample)
+        if mask is None and sample.label:
+            return None
+        masks.append(np.zeros(_size(sample.path), bool) if mask is None else mask)
+    return masks
+
+
+def _size(path: Path) -> tuple[int, int]:
+    """Height and width of an image file, which is not decoded for it."""
+    with Image.open(path) as image:
+        return image.height, image.width
+
+
+def enlarge(maps: Tensor, masks: list[np.ndarray]) -> list[np.ndarray]:
+    """Maps (N, 227, 227) at their masks' sizes, as the official evaluation has them."""
+    return [
+        F.interpolate(one[None, None], mask.shape, mode="bilinear")[0, 0].numpy()
+        for one, mask in zip(maps, masks, strict=True)
+    ]
+
+
+def pixel_rates(maps: Tensor, masks: list[np.ndarray]) -> metrics.PixelRates:
+    """The rates of all pixels at the images' own size, for AU-PRO, AUROC and their curves."""
+    return metrics.PixelRates(enlarge(maps, masks), masks)
+
+
+def measure(scores: Scores, kind: str, masks: list[np.ndarray] | None) -> dict[str, Any]:
+    """Figures of one score: 'image' with intervals, 'pixel', and each of them 'per_defect'.
+
+    Args:
+        scores: the scored test images.
+        kind: which score.
+        masks: their masks, or None where there are not all of them; 'pixel' is then None.
+    """
+    values, labels = scores.values[kind], scores.labels
+    threshold = search_threshold(*scores.part(kind, "validation"))
+    image = {
+        "auroc": metrics.estimate(metrics.auroc, values, labels),
+        "average_precision": metrics.estimate(metrics.average_precision, values, labels),
+        **metrics.threshold_estimates(*scores.part(kind, "test"), threshold),
+    }
+    rates = pixel_rates(scores.maps[kind], masks) if masks else None
+    overlaps = rates.overlap_areas() if rates else []
+    pixel, per_defect = None, {}
+    if rates:
+        pixel = {"auroc": rates.auroc(), "au_pro": float(np.concatenate(overlaps).mean())}
+    for defect in sorted(set(scores.defects) - {"good"}):
+        where = scores.defects == defect
+        among_good = where | (labels == 0)
+        regions = [overlaps[i] for i in np.flatnonzero(where)] if rates else []
+        per_defect[defect] = {
+            "images": int(where.sum()),
+            "auroc": metrics.auroc(values[among_good], labels[among_good]),
+            "au_pro": float(np.concatenate(regions).mean()) if rates else None,
+        }
+    return {"image": image, "pixel": pixel, "per_defect": per_defect}
+
+
+def evaluate(run: Run, images: Images, scores: Scores) -> dict[str, Any]:
+    """Every figure of the run's scores and of the baselines; also written to summary.json.
+
+    The baselines need no network: calling everything normal, and the mean image of the good ones
+    in place of the reconstruction.
+    """
+    masks = masks_of(run.test)
+    figures = {kind: measure(scores, kind, masks) for kind in scores.values}
+    grouped = {
+        group: {kind: found[group] for kind, found in figures.items()}
+        for group in ("image", "pixel", "per_defect")
+    }
+    if masks is None:
+        missing = sum(sample.label and sample.mask_path is None for sample in run.test)
+        grouped["note"] = NO_PIXELS.format(missing, int(scores.labels.sum()))
+    return update_summary(
+        run,
+        scores={kind: judge(run, scores, kind) for kind in scores.values},
+        thresholds={kind: thresholds_of(scores, kind) for kind in scores.values},
+        metrics=grouped,
+        baselines=_baselines(run, images, scores, masks),
+    )
+
+
+def _baselines(
+    run: Run, images: Images, scores: Scores, masks: list[np.ndarray] | None
+) -> dict[str, Any]:
+    labels = scores.labels[scores.test]
+    all_normal = Confusion(tn=int((labels == 0).sum()), fp=0, fn=int(labels.sum()), tp=0)
+    found = {"all_normal": {"auroc": 0.5, "f_normal": f_normal(all_normal)}}
+    no_network = score_table(run, images, images.mean.expand_as, ("l2", "ssim", "best"))
+    for kind in no_network.values:
+        rates = pixel_rates(no_network.maps[kind], masks) if masks else None
+        pixel = rates and {"auroc": rates.auroc(), "au_pro": rates.au_pro()}
+        found[f"mean_image_{kind}"] = {**judge(run, no_network, kind), "pixel": pixel}
+    return found
