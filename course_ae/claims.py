@@ -1,6 +1,6 @@
 """Lesson 06: what the slides conclude, held against several trainings."""
 
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from functools import partial
 from typing import Any
 
@@ -69,6 +69,10 @@ class Claim:
         if self.low > 0:
             return "holds"
         return "does not hold" if self.high < 0 else "undecided"
+
+    def as_row(self) -> dict[str, Any]:
+        """For summary.json."""
+        return {**asdict(self), "verdict": self.verdict}
 
 
 def slides_claims(rows: list[dict[str, Any]]) -> list[Claim]:

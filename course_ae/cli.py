@@ -7,6 +7,7 @@ package is missing.
 import argparse
 import sys
 import textwrap
+from pathlib import Path
 from typing import Any
 
 import course_ae
@@ -45,6 +46,9 @@ def make_parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(title="commands")
     run = commands.add_parser("run", help="execute all lessons and write a report")
     check = commands.add_parser("check", help="tell whether this machine and the data are ready")
+    table = commands.add_parser("table", help="print the results of runs as a Markdown table")
+    table.add_argument("runs", nargs="+", metavar="RUN", help="a run folder, or its summary.json")
+    table.set_defaults(command=print_table)
     run.set_defaults(command=run_course)
     check.set_defaults(command=check_course)
     for command in (run, check):
@@ -112,6 +116,21 @@ def run_course(args: argparse.Namespace) -> int:
     print(f"\n{report.plain_table(report.result_table(runs.read_summary(run)))}\n")
     print(f"{textwrap.fill(report.NOTE, 79)}\n")
     print(f"Report: {index}")
+    return 0
+
+
+def print_table(args: argparse.Namespace) -> int:
+    """Prints the results of runs, the mean over those that differ only in their seed."""
+    from course_ae.report import comparison_table
+    from course_ae.runs import read_json
+
+    paths = [Path(run) / "summary.json" if Path(run).is_dir() else Path(run) for run in args.runs]
+    try:
+        print(comparison_table([read_json(path) for path in paths]))
+    except (KeyError, TypeError) as error:
+        raise CourseError(
+            "One of the runs is not finished; repeat 'course-ae run' on it."
+        ) from error
     return 0
 
 

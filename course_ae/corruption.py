@@ -53,7 +53,7 @@ class Brush:
         turn = self.uniform(0, math.pi)
         along, across = x * turn.cos() + y * turn.sin(), y * turn.cos() - x * turn.sin()
         radius = self.uniform(math.log(0.015), math.log(0.18)).exp()  # small ones are as frequent
-        long = self.uniform(0, 0.9).exp()
+        long = self.uniform(0, 1.8).exp()  # up to a scratch
         distance = torch.hypot(along / (radius * long), across / (radius / long))
         return distance + self.uniform(0.1, 0.9) * self.field(6 * 2 ** self.whole(0, 2)) < 1
 
@@ -94,7 +94,7 @@ def stain(x: Tensor, others: Tensor, generator: torch.Generator) -> tuple[Tensor
     brush, stained = Brush(x, generator), x.squeeze(1)
     stains = torch.where(brush.uniform(0, 1) < SHARE, brush.uniform(1, STAINS + 1).floor(), 0)
     for i in range(STAINS):
-        opacity = torch.where(brush.uniform(0, 1) < 0.5, 1.0, brush.uniform(0.3, 1))
+        opacity = torch.where(brush.uniform(0, 1) < 0.5, 1.0, brush.uniform(0.15, 1))
         cover = (brush.shape() & (i < stains)).float().unsqueeze(1)  # (B, 1, H, W)
         cover = F.avg_pool2d(cover, 3, stride=1, padding=1).squeeze(1) * opacity  # soft edges
         stained = stained + cover * (brush.paint(stained, others) - stained)

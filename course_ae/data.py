@@ -231,6 +231,16 @@ def load_mask(sample: Sample) -> np.ndarray | None:
     return np.asarray(open_image(sample.mask_path).convert("L")) > 127
 
 
+def defect_areas(samples: Iterable[Sample]) -> dict[str, np.ndarray]:
+    """Share of the image that each masked defect covers, one array for each defect type."""
+    shares: dict[str, list[float]] = {}
+    for sample in samples:
+        mask = load_mask(sample)
+        if mask is not None:
+            shares.setdefault(sample.defect, []).append(mask.mean())
+    return {defect: np.array(values) for defect, values in shares.items()}
+
+
 def fingerprint(samples: Iterable[Sample]) -> str:
     """A hash of all names and bytes, so that a changed image is noticed: 32 hex digits."""
     digest = hashlib.blake2b(digest_size=16)

@@ -11,6 +11,7 @@ from torch import Tensor
 from course_ae import metrics
 from course_ae.data import Sample, load_mask
 from course_ae.pipeline import Images, Scores, score_table
+from course_ae.preprocessing import resize_mask
 from course_ae.runs import Run, update_summary
 from course_ae.thresholds import (
     Confusion,
@@ -23,6 +24,14 @@ from course_ae.thresholds import (
     youden_threshold,
 )
 
+# AUROC of the images and AU-PRO on class bottle, from the methods' own papers.
+PUBLISHED = (
+    ("RIAD (inpainting network, trained on good images only)", 0.999, None),
+    ("DRAEM (network trained on painted defects)", 0.992, None),
+    ("PaDiM (pretrained features)", 0.999, None),
+    ("PatchCore (pretrained features)", 1.000, None),
+    ("EfficientAD-M (pretrained features)", 1.000, 0.957),
+)
 NO_PIXELS = "no pixel figures: {} of {} defective images have no mask"
 
 
@@ -83,6 +92,11 @@ def masks_of(samples: list[Sample]) -> list[np.ndarray] | None:
             return None
         masks.append(np.zeros(_size(sample.path), bool) if mask is None else mask)
     return masks
+
+
+def masks_at_map_size(samples: list[Sample]) -> list[np.ndarray | None]:
+    """The masks of all test images at 227x227, to draw; None where there is none."""
+    return [resize_mask(load_mask(sample)) for sample in samples]
 
 
 def _size(path: Path) -> tuple[int, int]:
@@ -158,6 +172,25 @@ def evaluate(run: Run, images: Images, scores: Scores) -> dict[str, Any]:
         metrics=grouped,
         baselines=_baselines(run, images, scores, masks),
     )
+
+
+def overview(summary: dict[str, Any]) -> list[dict[str, Any]]:
+    """One row a detector of summary.json, the baselines last: AUROC, mean F and AU-PRO."""
+    pixel = summary["metrics"]["pixel"]
+    rows = {
+        f"autoencoder, {kind}": (found, pixel[kind]) for kind, found in summary["scores"].items()
+    }
+    for name, found in summary["baselines"].items():
+        rows[name.replace("_", " ")] = found, found.get("pixel")
+    return [
+        {
+            "detector": name,
+            "AUROC": found["auroc"],
+            "mean F (normal)": found.get("f_normal_splits", {"mean": found["f_normal"]})["mean"],
+            "AU-PRO": area and area["au_pro"],
+        }
+        for name, (found, area) in rows.items()
+    ]
 
 
 def _baselines(

@@ -16,7 +16,9 @@ from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.ticker import PercentFormatter
+from sklearn.metrics import roc_curve
 
+from course_ae.metrics import PixelRates
 from course_ae.pipeline import Scores
 from course_ae.thresholds import Confusion, confusion
 
@@ -50,16 +52,24 @@ def show(figure: Figure, caption: str) -> None:
     display(Markdown(f"**Figure.** {caption}"))
 
 
-def table(rows: Sequence[dict[str, Any]]) -> None:
-    """Displays rows with the same keys as a table; the keys are its header."""
+def table(rows: Sequence[dict[str, Any]], decimals: int | None = None) -> None:
+    """Displays rows with the same keys as a table; the keys are its header.
+
+    Args:
+        rows: names and values; None leaves a cell empty.
+        decimals: of numbers that are not whole; without it four digits are shown.
+    """
+    form = ".4g" if decimals is None else f".{decimals}f"
     lines = [" | ".join(rows[0]), " | ".join("---" for _ in rows[0])]
-    lines += [" | ".join(_text(value) for value in row.values()) for row in rows]
+    lines += [" | ".join(_text(value, form) for value in row.values()) for row in rows]
     display(Markdown("\n".join(f"| {line} |" for line in lines)))
 
 
-def _text(value: Any) -> str:
+def _text(value: Any, form: str) -> str:
+    if value is None:
+        return ""
     if isinstance(value, float):
-        return f"{value:.4g}"
+        return f"{value:{form}}"
     return f"{value:,}" if isinstance(value, int) else str(value).replace("|", "\\|")
 
 
@@ -320,4 +330,70 @@ def split_histogram(splits: dict[str, np.ndarray], slides: dict[str, float]) -> 
     axes.set_xlabel("F on the normal class, test part")
     axes.set_ylabel("splits")
     axes.legend(fontsize=8, loc="upper left")
+    return figure
+
+
+SCORE_STYLES = {"l2": (BLUE, "-", "o"), "ssim": (ORANGE, "--", "s"), "best": (GREEN, "-.", "^")}
+
+
+def roc_and_pro(scores: Scores, rates: dict[str, PixelRates], max_fpr: float = 0.3) -> Figure:
+    """ROC curve over the images on the left, PRO curve over the pixels on the right.
+
+    Args:
+        scores: the scored test images.
+        rates: the pixels' rates of each kind of score; empty where there are no masks.
+        max_fpr: where AU-PRO ends.
+    """
+    figure = new_figure(9, 3.6)
+    left, right = figure.subplots(1, 2)
+    for kind, values in scores.values.items():
+        colour, line, _ = SCORE_STYLES[kind]
+        fpr, tpr, _ = roc_curve(scores.labels, values, drop_intermediate=False)
+        left.plot(fpr, tpr, line, c=colour, label=kind.upper())
+        if kind in rates:
+            fpr = np.linspace(0, 1, 1001) ** 2  # denser where the curve is steep
+            right.plot(fpr, rates[kind].curves(fpr)[1], line, c=colour, label=kind.upper())
+    left.plot([0, 1], [0, 1], ":", c="black", label="a coin")
+    right.axvspan(max_fpr, 1, color="0.9", label="does not count")
+    for axes, title, x, y in (
+        (left, "images: ROC", "good images called defective", "defective images found"),
+        (right, "pixels: PRO", "good pixels called defective", "share of each region found, mean"),
+    ):
+        axes.set_title(title, fontsize=10)
+        axes.set_xlabel(x)
+        axes.set_ylabel(y)
+        axes.legend(fontsize=8, loc="lower right")
+    return figure
+
+
+def two_by_two(rows: Sequence[dict[str, Any]]) -> Figure:
+    """AUROC of each training, by its loss and by the score; the bar is the mean of the seeds."""
+    figure = new_figure(7, 3.2)
+    axes = figure.subplots()
+    columns = [(loss, kind) for loss in ("ssim", "l2") for kind in ("ssim", "l2")]
+    for i, (loss, kind) in enumerate(columns):
+        values = [row[f"auroc_{kind}"] for row in rows if row["loss"] == loss]
+        colour, _, marker = SCORE_STYLES[kind]
+        axes.scatter(np.linspace(i - 0.1, i + 0.1, len(values)), values, c=colour, marker=marker)
+        axes.hlines(np.mean(values), i - 0.25, i + 0.25, color=colour)
+    names = [f"trained with {loss.upper()}\nscored with {kind.upper()}" for loss, kind in columns]
+    axes.set_xticks(range(len(columns)), names, fontsize=8)
+    axes.set_ylabel("AUROC")
+    return figure
+
+
+def ladder(benches: dict[str, Sequence[dict[str, Any]]], measures: Sequence[str]) -> Figure:
+    """The figures of each step, one panel a measure, one line a set of images."""
+    figure = new_figure(4.6 * len(measures), 3.4)
+    all_axes = figure.subplots(1, len(measures), squeeze=False, sharey=True)[0]
+    for axes, measure in zip(all_axes, measures, strict=True):
+        for (name, rows), (colour, line, marker) in zip(
+            benches.items(), SCORE_STYLES.values(), strict=False
+        ):
+            values = [row[measure] for row in rows]
+            axes.plot(values, range(len(rows)), line, marker=marker, c=colour, label=name)
+            axes.set_yticks(range(len(rows)), [row["step"] for row in rows], fontsize=8)
+        axes.set_xlabel(measure.replace("au_pro", "AU-PRO").replace("auroc", "AUROC"))
+        axes.legend(fontsize=8, loc="lower left")
+    all_axes[0].invert_yaxis()
     return figure

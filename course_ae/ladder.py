@@ -48,6 +48,11 @@ LADDER = (
     Step("L1 and SSIM together", best_map, highest),
     Step("trained to repair", best_map, highest, repairs=True),
 )
+TRIED = (  # and not kept
+    Step("mean of the final map", best_map, difference_scores, repairs=True),
+    Step("SSIM alone", partial(unusual, "ssim"), highest, repairs=True),
+    Step("L1 alone", partial(unusual, "l1"), highest, repairs=True),
+)
 
 
 @dataclass(frozen=True)

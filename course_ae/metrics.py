@@ -161,7 +161,7 @@ class PixelRates:
     def overlap_areas(self, max_fpr: float = MAX_FPR) -> list[np.ndarray]:
         """For each image the AU-PRO of its regions alone, (R,), empty for a good one."""
         return [
-            np.bincount(region, _ramp_area(*rates, max_fpr) / max_fpr)[1:] / np.bincount(region)[1:]
+            np.bincount(region, ramp_area(*rates, max_fpr) / max_fpr)[1:] / np.bincount(region)[1:]
             for region, rates in zip(self.regions, self.rates, strict=True)
         ]
 
@@ -194,7 +194,7 @@ def _share_above(good: np.ndarray, values: np.ndarray) -> tuple[np.ndarray, np.n
     return shares[0], shares[1]
 
 
-def _ramp_area(low: np.ndarray, high: np.ndarray, limit: float) -> np.ndarray:
+def ramp_area(low: np.ndarray, high: np.ndarray, limit: float) -> np.ndarray:
     """Integral from 0 to `limit` of ramps that are 0 up to `low` and 1 from `high` on."""
     end = np.clip(limit, low, high)  # of the slope, as far as the limit lets it
     slope = (end - low) ** 2 / (2 * np.maximum(high - low, np.finfo(float).tiny))

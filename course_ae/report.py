@@ -17,20 +17,23 @@ from course_ae.files import write_text
 from course_ae.runs import Run, read_json, read_summary
 from course_ae.training import LEAST_DEPENDENCE
 
-HEADER = ("score", "AUROC", "F", "mean F (5-95 %)", "threshold", "alarms", "missed")
+HEADER = ("score", "AUROC", "AU-PRO", "F", "mean F (5-95 %)", "alarms", "missed")
 ROWS = {  # where in summary.json, and what to call it
     ("scores", "l2"): "L2",
     ("scores", "ssim"): "SSIM",
+    ("scores", "best"): "lesson 07",
     ("baselines", "all_normal"): "all called normal",
     ("baselines", "mean_image_l2"): "mean image, L2",
     ("baselines", "mean_image_ssim"): "mean image, SSIM",
+    ("baselines", "mean_image_best"): "mean image, 07",
 }
 SLIDES = {"slides, L2": 0.78, "slides, SSIM": 0.57}
 NOTE = (
-    "AUROC: over all test images, without a threshold. F (the normal class counts), false alarms "
-    "and missed defects: in the test part, with the threshold found on the validation part. Mean F "
-    "and its 5-95 % range: over many random splits into these two parts. Mean image: the baseline "
-    "that needs no network."
+    "AUROC: over all test images, without a threshold. AU-PRO: over all pixels, where there are "
+    "masks. F (the normal class counts), false alarms and missed defects: in the test part, with "
+    "the threshold found on the validation part. Mean F and its 5-95 % range: over many random "
+    "splits into these two parts. Lesson 07: trained to repair, map normalised. Mean image: the "
+    "baseline that needs no network."
 )
 # nbconvert's page, without the scripts it would fetch, and fit for a phone.
 TEMPLATE = """{% extends 'lab/index.html.j2' %}
@@ -64,32 +67,70 @@ dt { font-weight: bold; } dd { margin: 0 0 .5em; }
 
 def result_table(summary: dict[str, Any]) -> list[tuple[str, ...]]:
     """Header and rows of the result as text: each score, each baseline, the slides' numbers."""
+    pixel = summary.get("metrics", {}).get("pixel", {})
     found = [
-        (name, summary[group][key])
+        (name, {"pixel": pixel.get(key), **summary[group][key]})
         for (group, key), name in ROWS.items()
         if key in summary.get(group, {})
     ]
-    slides = [(name, f"{f:.2f}") for name, f in SLIDES.items()]
-    blank = ("",) * (len(HEADER) - 3)
+    blank = ("",) * (len(HEADER) - 4)
     return [
         HEADER,
         *((name, *_judged(result)) for name, result in found),
-        *((name, "", f, *blank) for name, f in slides),
+        *((name, "", "", f"{f:.2f}", *blank) for name, f in SLIDES.items()),
     ]
 
 
 def _judged(result: dict[str, Any]) -> tuple[str, ...]:
-    rates = f"{result['auroc']:.3f}", f"{result['f_normal']:.3f}"
+    area = f"{result['pixel']['au_pro']:.3f}" if result.get("pixel") else ""
+    rates = f"{result['auroc']:.3f}", area, f"{result['f_normal']:.3f}"
     if "test" not in result:
-        return *rates, *("",) * (len(HEADER) - 3)
+        return *rates, *("",) * (len(HEADER) - 4)
     splits, test = result["f_normal_splits"], result["test"]
     return (
         *rates,
         "{mean:.2f} ({p05:.2f}-{p95:.2f})".format(**splits),
-        f"{result['threshold']:.4g}",
         f"{test['fp']} of {test['fp'] + test['tn']}",
         f"{test['fn']} of {test['fn'] + test['tp']}",
     )
+
+
+def comparison_table(summaries: list[dict[str, Any]]) -> str:
+    """A Markdown table of one or more runs: the mean over those that differ only in their seed.
+
+    Of several, the lowest and the highest value stand in brackets.
+    """
+    header = ("detector", "AUROC", "pixel AUROC", "AU-PRO", "mean F, 1000 splits", "F, one split")
+    groups: dict[str, list[tuple[float | None, ...]]] = {}
+    for summary in summaries:
+        s = summary["settings"]
+        about = f"{s['category']}, {s['profile']}"
+        pixel = summary["metrics"]["pixel"]
+        for (group, key), name in ROWS.items():
+            if key in summary[group]:
+                row = {"pixel": pixel.get(key), **summary[group][key]}
+                groups.setdefault(f"{about}: {name}", []).append(_figures(row))
+    lines = [header, ("---",) * len(header)]
+    for name, runs in groups.items():
+        lines.append((name, *(_spread(column) for column in zip(*runs, strict=True))))
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+
+
+def _figures(result: dict[str, Any]) -> tuple[float | None, ...]:
+    pixel = result.get("pixel") or {}
+    splits = result.get("f_normal_splits", {"mean": result["f_normal"]})
+    return (
+        result["auroc"], pixel.get("auroc"), pixel.get("au_pro"), splits["mean"], result["f_normal"]
+    )  # fmt: skip
+
+
+def _spread(values: tuple[float | None, ...]) -> str:
+    if None in values:
+        return ""
+    mean = f"{sum(values) / len(values):.3f}"
+    if max(values) == min(values):
+        return mean
+    return f"{mean} ({min(values):.3f} to {max(values):.3f})"
 
 
 def plain_table(rows: list[tuple[str, ...]]) -> str:

@@ -201,7 +201,8 @@ def _schedule(
     """The step size: constant, or one cycle (Smith and Topin, "Super-convergence", 2018)."""
     if not settings.anneal:
         return torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: 1.0)
-    steps = settings.epochs * -(-images // settings.batch_size)
+    size = settings.batch_size
+    steps = settings.epochs * (images // size + (images % size > 1))  # as `training_batches` has it
     return torch.optim.lr_scheduler.OneCycleLR(
         optimizer, settings.learning_rate, total_steps=steps, pct_start=0.1
     )

@@ -50,7 +50,7 @@ def files(run):
 
 def test_committed_lessons_take_every_parameter():
     paths = batch.lessons()
-    assert [path.name[:2] for path in paths] == ["01", "02", "03", "04", "05", "06"]
+    assert [path.name[:2] for path in paths] == ["01", "02", "03", "04", "05", "06", "07"]
     batch.check_parameters(paths, NAMES)
 
 
@@ -148,12 +148,34 @@ def test_result_table_is_aligned_ascii_and_escaped_in_html():
     }  # fmt: skip
     baseline = {"auroc": 0.5, "f_normal": 0.4}
     summary = {"scores": {"l2": judged}, "baselines": {"all_normal": baseline}}
+    summary["metrics"] = {"pixel": {"l2": {"auroc": 0.9, "au_pro": 0.8123}}}
     rows = report.result_table(summary)
-    assert rows[1] == ("L2", "0.912", "0.600", "0.50 (0.25-0.75)", "0.01235", "1 of 4", "2 of 9")
-    assert rows[2][:3] == ("all called normal", "0.500", "0.400")
-    assert [row[2] for row in rows[3:]] == ["0.78", "0.57"]  # the slides'
+    assert rows[1] == ("L2", "0.912", "0.812", "0.600", "0.50 (0.25-0.75)", "1 of 4", "2 of 9")
+    assert rows[2][:4] == ("all called normal", "0.500", "", "0.400")
+    assert [row[3] for row in rows[3:]] == ["0.78", "0.57"]  # the slides'
     text = report.plain_table(rows)
     assert text.isascii() and max(map(len, text.splitlines())) < 80
     settings = {"settings": {"category": "<b>", "profile": "quick", "seed": 0}, "device": "cpu"}
     page = report.index_page(json.loads(json.dumps(settings)), summary, [])
     assert "&lt;b&gt;" in page and "<b>" not in page and "prefers-color-scheme" in page
+
+
+def summary_of(seed, auroc, pixel):
+    result = {"auroc": auroc, "f_normal": 0.8, "f_normal_splits": {"mean": 0.75}}
+    return {
+        "settings": {"category": "bottle", "profile": "best", "seed": seed},
+        "scores": {"l2": result},
+        "metrics": {"pixel": {"l2": pixel}},
+        "baselines": {"all_normal": {"auroc": 0.5, "f_normal": 0.4}},
+    }
+
+
+def test_comparison_table_averages_over_seeds_and_leaves_out_what_is_not_known():
+    pixel = {"auroc": 0.9, "au_pro": 0.8}
+    table = report.comparison_table([summary_of(0, 0.9, pixel), summary_of(1, 0.94, pixel)])
+    header, _, l2, normal = [line.strip("| ").split(" | ") for line in table.splitlines()]
+    assert header[:2] == ["detector", "AUROC"]
+    assert l2 == ["bottle, best: L2", "0.920 (0.900 to 0.940)", "0.900", "0.800", "0.750", "0.800"]
+    assert normal[0] == "bottle, best: all called normal" and normal[1] == "0.500"
+    without = report.comparison_table([summary_of(0, 0.9, None)]).splitlines()[2]
+    assert "0.800 | 0.750" not in without and without.count("|  |") == 1

@@ -10,8 +10,11 @@ from course_ae.thresholds import (
     confusion,
     f1_defect,
     f_normal,
+    oracle_threshold,
     search_threshold,
     split_test,
+    threshold_from_good,
+    youden_threshold,
 )
 
 BOTTLE = np.array([0] * 20 + [1] * 63)  # the test images of the class bottle
@@ -194,3 +197,40 @@ def test_split_that_leaves_a_part_without_one_kind_is_refused(labels, fraction):
         CourseError, match=rf"{len(labels)} test images cannot be split {fraction:.0%}"
     ):
         split_test(np.array(labels), fraction, 0)
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_youden_and_oracle_find_what_brute_force_finds(seed):
+    scores, labels = random_case(seed)
+    if len(np.unique(labels)) < 2:
+        scores, labels = np.append(scores, [0.5, 1.5]), np.append(labels, [0, 1])
+    every = candidate_thresholds(scores)
+    counts = [confusion(scores, labels, threshold) for threshold in every]
+    best = max(c.balanced_accuracy for c in counts)
+    youden = youden_threshold(scores, labels)
+    assert confusion(scores, labels, youden).balanced_accuracy == pytest.approx(best)
+    assert youden == next(
+        t for t, c in zip(every, counts, strict=True) if c.balanced_accuracy >= best - 1e-12
+    )
+    oracle = oracle_threshold(scores, labels)
+    assert f_normal(confusion(scores, labels, oracle)) == max(f_normal(c) for c in counts)
+
+
+def test_youden_does_not_mind_how_many_defects_there_are():
+    scores, labels = np.array([1.0, 2, 3, 4, 2.5, 3.5, 4.5]), np.array([0, 0, 0, 0, 1, 1, 1])
+    many = np.concatenate([scores, np.repeat(scores[labels == 1], 50)])
+    truth = np.concatenate([labels, np.ones(150, dtype=int)])
+    assert youden_threshold(many, truth) == youden_threshold(scores, labels)
+    assert search_threshold(many, truth) < search_threshold(scores, labels)
+
+
+def test_a_threshold_from_good_images_lets_its_share_of_them_pass():
+    scores = np.random.default_rng(4).permutation(np.arange(1.0, 101))
+    threshold = threshold_from_good(scores)
+    assert (scores > threshold).sum() == 5
+    assert threshold_from_good(scores, 1.0) == 100  # none of them is called defective
+    assert threshold_from_good(np.array([7.0])) == 7
+
+
+def test_balanced_accuracy_by_hand():
+    assert Confusion(tn=3, fp=1, fn=2, tp=2).balanced_accuracy == pytest.approx((0.75 + 0.5) / 2)

@@ -21,6 +21,7 @@ from course_ae.training import (
     reconstruct,
     to_uint8,
     train_epoch,
+    training_batches,
 )
 
 SIZE = 12  # pixels; `fit` takes any network and any image size
@@ -58,11 +59,6 @@ class Scaled(nn.Module):
 
     def forward(self, x):
         return 0.5 + self.factor * (x - 0.5)
-
-
-class NoBar:
-    def update(self, count):
-        pass
 
 
 def random_images(count, seed=0):
@@ -201,25 +197,49 @@ def test_every_image_is_seen_once_an_epoch_and_the_loss_is_their_mean():
     x = random_images(7) * torch.linspace(0.1, 1, 7).view(-1, 1, 1, 1)  # very different losses
     model = nn.Conv2d(1, 1, 1)
     optimizer = torch.optim.SGD(model.parameters(), lr=0.0)  # weights stay, so the mean is known
-    order = torch.tensor([6, 2, 0, 4, 1, 3, 5])
-    settings = small_settings(batch_size=4)
-    found = train_epoch(model, optimizer, x, order, settings, NoBar())  # batches of 4 and 3
+    seen, settings = [], small_settings(batch_size=4)
+    batches = training_batches(x, settings, torch.Generator().manual_seed(0))
+    found = train_epoch(model, optimizer, batches, "l2", seen.append)
+    assert seen == [4, 3]
     with torch.no_grad():
         expected = l2_loss(model(x), x).item()
     assert found == pytest.approx(expected, rel=0.02)  # bfloat16 layers where there are any
 
 
-def test_the_order_of_the_images_changes_from_epoch_to_epoch(monkeypatch):
-    orders = []
-
-    def note_order(model, optimizer, x_train, order, settings, bar):
-        orders.append(order.tolist())
-        return 1.0
-
-    monkeypatch.setattr(training, "train_epoch", note_order)
-    fit(SmallNetwork(), random_images(9), random_images(2), small_settings(epochs=3))
-    assert all(sorted(order) == list(range(9)) for order in orders)
+def test_the_order_of_the_images_changes_from_epoch_to_epoch():
+    x, generator, orders = random_images(8), torch.Generator().manual_seed(0), []
+    for _ in range(3):
+        batches = [shown for shown, _ in training_batches(x, small_settings(), generator)]
+        orders.append(
+            [int((x == one).flatten(1).all(dim=1).nonzero()) for one in torch.cat(batches)]
+        )
+    assert all(sorted(order) == list(range(8)) for order in orders)
     assert len({tuple(order) for order in orders}) == 3
+
+
+def test_a_network_that_repairs_is_shown_stains_and_asked_for_clean_images(bottles):
+    settings = small_settings(repair=True, batch_size=8)
+    ((shown, x),) = training_batches(bottles, settings, torch.Generator().manual_seed(0))
+    assert sorted(x.sum((1, 2, 3)).tolist()) == sorted(bottles.sum((1, 2, 3)).tolist())
+    changed = (shown != x).flatten(1).any(dim=1)
+    assert 4 <= changed.sum() <= 8
+    assert shown.min() >= 0 and shown.max() <= 1
+
+
+def test_an_annealed_step_size_rises_and_falls_to_nothing(monkeypatch):
+    rates = []
+    step = torch.optim.Adam.step
+
+    def note_rate(self, *args, **kwargs):
+        rates.append(self.param_groups[0]["lr"])
+        return step(self, *args, **kwargs)
+
+    monkeypatch.setattr(torch.optim.Adam, "step", note_rate)
+    settings = small_settings(epochs=10, patience=10, anneal=True, learning_rate=0.01)
+    fit(SmallNetwork(), random_images(9), random_images(3), settings)
+    top = int(np.argmax(rates))
+    assert max(rates) == pytest.approx(0.01, rel=0.02) and 0 < top < len(rates) / 4
+    assert rates[0] < 0.001 and rates[-1] < 0.0001
 
 
 def test_snapshots_are_kept_of_the_watched_images_close_together_at_first():
