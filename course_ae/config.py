@@ -59,8 +59,8 @@ PROFILES: dict[str, dict[str, Any]] = {
         **REPAIR,
         "width": 0.5,
         "bottleneck": 1024,
-        "epochs": 100,
-        "patience": 100,
+        "epochs": 60,
+        "patience": 60,
         "validation_fraction": 0.1,
     },
 }

@@ -45,15 +45,22 @@ class Brush:
         size = (self.height, self.width)
         return F.interpolate(coarse.to(self.device), size, mode="bilinear").squeeze(1)
 
-    def shape(self) -> Tensor:
-        """A rough ellipse anywhere on each image, from a speck to a third of it, (B, H, W) bool."""
+    def turned(self, low: float, high: float) -> tuple[Tensor, Tensor]:
+        """Distances along and across a random direction, (B, H, W); height and width count as 1.
+
+        They start from a random centre, whose row and column lie between `low` and `high`.
+        """
         rows = torch.linspace(0, 1, self.height, device=self.device)[:, None]  # (H, 1)
         columns = torch.linspace(0, 1, self.width, device=self.device)  # (W,)
-        y, x = rows - self.uniform(0, 1), columns - self.uniform(0, 1)  # (B, H, 1), (B, 1, W)
+        y, x = rows - self.uniform(low, high), columns - self.uniform(low, high)
         turn = self.uniform(0, math.pi)
-        along, across = x * turn.cos() + y * turn.sin(), y * turn.cos() - x * turn.sin()
+        return x * turn.cos() + y * turn.sin(), y * turn.cos() - x * turn.sin()
+
+    def shape(self) -> Tensor:
+        """A rough ellipse, from a speck or a scratch to a third of the image, (B, H, W) bool."""
+        along, across = self.turned(0, 1)
         radius = self.uniform(math.log(0.015), math.log(0.18)).exp()  # small ones are as frequent
-        long = self.uniform(0, 1.8).exp()  # up to a scratch
+        long = self.uniform(0, 1.8).exp()
         distance = torch.hypot(along / (radius * long), across / (radius / long))
         return distance + self.uniform(0.1, 0.9) * self.field(6 * 2 ** self.whole(0, 2)) < 1
 
@@ -104,13 +111,8 @@ def stain(x: Tensor, others: Tensor, generator: torch.Generator) -> tuple[Tensor
 def scratch(x: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor]:
     """A thin straight line of one gray level on each image; arguments and returns as `stain`."""
     brush, image = Brush(x, generator), x.squeeze(1)
-    rows = torch.arange(x.shape[-2], device=x.device)[:, None].float()
-    columns = torch.arange(x.shape[-1], device=x.device).float()
-    y = rows - x.shape[-2] * brush.uniform(0.25, 0.75)  # from the middle of the line
-    x_ = columns - x.shape[-1] * brush.uniform(0.25, 0.75)
-    turn = brush.uniform(0, math.pi)
-    along, across = x_ * turn.cos() + y * turn.sin(), y * turn.cos() - x_ * turn.sin()
-    line = (along.abs() < brush.uniform(10, 35)) & (across.abs() < brush.uniform(0.7, 2))
+    along, across = brush.turned(0.25, 0.75)
+    line = (along.abs() < brush.uniform(0.04, 0.15)) & (across.abs() < brush.uniform(0.003, 0.009))
     painted = torch.where(line, brush.uniform(0, 1), image)
     return painted.unsqueeze(1), (painted - image).abs() > VISIBLE
 
