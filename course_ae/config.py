@@ -50,8 +50,9 @@ PROFILES: dict[str, dict[str, Any]] = {
     "quick": {
         "width": 0.25,
         "bottleneck": 256,
-        "learning_rate": 1e-3,
-        "epochs": 18,
+        "learning_rate": 2e-3,
+        "anneal": True,
+        "epochs": 14,
         "validation_fraction": 0.1,
     },
     "slides": {},

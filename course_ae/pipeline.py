@@ -132,7 +132,8 @@ def repairing(run: Run, images: Images) -> ConvAutoencoder:
     """A network trained to repair: the run's own one, or else a second one of its size."""
     if run.settings.repair:
         return trained(run, images)
-    settings = replace(run.settings, **REPAIR, patience=run.settings.epochs)
+    epochs = 2 * run.settings.epochs  # which are a third as long, without flips
+    settings = replace(run.settings, **REPAIR, epochs=epochs, patience=epochs)
     images = replace(images, train=images.known, validation=images.held_out)
 
     def keep(model: ConvAutoencoder, result: Training) -> None:

@@ -27,6 +27,7 @@ from torch import Tensor
 SIGMA = 1.5  # pixels; the window then has 11
 BORDER = 5  # pixels at each side that have no full window of their own
 DATA_RANGE = 1.0  # our pixels lie in [0, 1]
+GRAY = DATA_RANGE / 2
 K1, K2 = 0.01, 0.03  # C1 = (K1 L)^2 and C2 = (K2 L)^2 for pixels of range L
 
 
@@ -57,15 +58,9 @@ def local_mean(images: Tensor, sigma: float = SIGMA) -> Tensor:
     return rows @ images @ columns.T
 
 
-def moments(x: Tensor, y: Tensor) -> tuple[Tensor, ...]:
-    """Means, variances and covariance of two images around each pixel: five (B, H, W) float32."""
-    gray = DATA_RANGE / 2  # variances do not mind a shift, and rounding is finer near zero
-    x, y = x.float().squeeze(1) - gray, y.float().squeeze(1) - gray  # (B, H, W)
-    means = local_mean(torch.cat([x, y, x * x, y * y, x * y]))  # (5B, H, W)
-    mu_x, mu_y, mean_xx, mean_yy, mean_xy = means.chunk(5)
-    var_x = (mean_xx - mu_x**2).clamp(min=0)  # rounding can leave a tiny negative number
-    var_y = (mean_yy - mu_y**2).clamp(min=0)
-    return mu_x + gray, mu_y + gray, var_x, var_y, mean_xy - mu_x * mu_y
+def centred(images: Tensor) -> Tensor:
+    """(B, 1, H, W) to (B, H, W) float32 around 0: variances do not mind, and rounding is finer."""
+    return images.float().squeeze(1) - GRAY
 
 
 def ssim_components(x: Tensor, y: Tensor) -> tuple[Tensor, Tensor, Tensor]:
@@ -78,7 +73,13 @@ def ssim_components(x: Tensor, y: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     Returns:
         Three float32 tensors (B, H, W); luminance and contrast in [0, 1], structure in [-1, 1].
     """
-    mu_x, mu_y, var_x, var_y, cov_xy = moments(x, y)
+    x, y = centred(x), centred(y)
+    means = local_mean(torch.cat([x, y, x * x, y * y, x * y]))  # (5B, H, W)
+    mu_x, mu_y, mean_xx, mean_yy, mean_xy = means.chunk(5)
+    var_x = (mean_xx - mu_x**2).clamp(min=0)  # rounding can leave a tiny negative number
+    var_y = (mean_yy - mu_y**2).clamp(min=0)
+    cov_xy = mean_xy - mu_x * mu_y
+    mu_x, mu_y = mu_x + GRAY, mu_y + GRAY
     c1, c2 = K1**2, K2**2
     c3 = c2 / 2
     std_xy = (var_x * var_y).sqrt()
@@ -89,11 +90,18 @@ def ssim_components(x: Tensor, y: Tensor) -> tuple[Tensor, Tensor, Tensor]:
 
 
 def ssim_map(x: Tensor, y: Tensor, data_range: float = DATA_RANGE) -> Tensor:
-    """SSIM around each pixel: (B, 1, H, W) twice to (B, H, W) float32, 1 where both are equal."""
-    mu_x, mu_y, var_x, var_y, cov_xy = moments(x, y)
+    """SSIM around each pixel: (B, 1, H, W) twice to (B, H, W) float32, 1 where both are equal.
+
+    Only the sum of both variances is needed here, and the sum of squares has just one mean.
+    """
+    x, y = centred(x), centred(y)
+    mu_x = local_mean(x)
+    mu_y, mean_squares, mean_xy = local_mean(torch.cat([y, x * x + y * y, x * y])).chunk(3)
     c1, c2 = (K1 * data_range) ** 2, (K2 * data_range) ** 2
+    covariance, variances = mean_xy - mu_x * mu_y, mean_squares - mu_x**2 - mu_y**2
+    mu_x, mu_y = mu_x + GRAY, mu_y + GRAY
     luminance = (2 * mu_x * mu_y + c1) / (mu_x**2 + mu_y**2 + c1)
-    return luminance * (2 * cov_xy + c2) / (var_x + var_y + c2)
+    return luminance * (2 * covariance + c2) / (variances + c2)
 
 
 def ssim_loss(x_hat: Tensor, x: Tensor, data_range: float = DATA_RANGE) -> Tensor:
@@ -103,7 +111,7 @@ def ssim_loss(x_hat: Tensor, x: Tensor, data_range: float = DATA_RANGE) -> Tenso
     large on [0, 1] images that every pair looks equal, and nothing is learnt.
     """
     inside = slice(BORDER, -BORDER)
-    return 1 - ssim_map(x_hat, x, data_range)[:, inside, inside].mean()
+    return 1 - ssim_map(x, x_hat, data_range)[:, inside, inside].mean()
 
 
 def l2_loss(x_hat: Tensor, x: Tensor) -> Tensor:

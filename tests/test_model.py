@@ -6,8 +6,10 @@ from torch import nn
 
 from course_ae.config import make_settings
 from course_ae.model import (
+    SKIPS,
     SLIDES_PARAMETERS,
     ConvAutoencoder,
+    UpConv,
     channels,
     count_parameters,
     describe,
@@ -210,3 +212,36 @@ def test_build_model_follows_the_settings():
     assert model.encoder.conv1.layer.out_channels == round(96 * 0.1)
     assert model.encoder.dense.layer.out_features == 12
     assert not any(isinstance(m, nn.BatchNorm2d) for m in model.modules())
+
+
+@pytest.mark.parametrize(
+    ("channels_in", "channels_out", "kernel", "stride"),
+    [(3, 1, 11, 4), (4, 5, 3, 2), (2, 3, 4, 2), (1, 2, 2, 3), (2, 2, 5, 1)],
+)
+def test_our_transposed_convolution_equals_torchs(channels_in, channels_out, kernel, stride):
+    torch.manual_seed(0)
+    ours = UpConv(channels_in, channels_out, kernel, stride)
+    torchs = torch.nn.ConvTranspose2d(channels_in, channels_out, kernel, stride)
+    torchs.load_state_dict(ours.state_dict())
+    x = torch.rand(2, channels_in, 6, 9, requires_grad=True)
+    found, expected = ours(x), torchs(x)
+    if kernel >= stride:
+        torch.testing.assert_close(found, expected, atol=1e-5, rtol=1e-5)
+    (gradient,) = torch.autograd.grad(found.square().sum(), x)
+    (wanted,) = torch.autograd.grad(expected.square().sum(), x)
+    torch.testing.assert_close(gradient, wanted, atol=1e-4, rtol=1e-4)
+
+
+def test_skips_add_the_encoders_maps_where_the_shapes_mirror():
+    torch.manual_seed(0)
+    plain = ConvAutoencoder(width=0.05, bottleneck=8).eval()
+    open_ = ConvAutoencoder(width=0.05, bottleneck=8, skips=True).eval()
+    open_.load_state_dict(plain.state_dict())  # skips have no parameters
+    x = torch.rand(2, 1, 227, 227)
+    with torch.no_grad():
+        assert not torch.equal(plain(x), open_(x))
+        for decoder_layer, encoder_layer in SKIPS.items():
+            open_.skips = {decoder_layer: encoder_layer}
+            assert not torch.equal(plain(x), open_(x))
+        open_.skips = {}
+        assert torch.equal(plain(x), open_(x))
