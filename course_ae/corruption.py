@@ -87,6 +87,21 @@ class Brush:
         return sum(torch.where(kind == i, paint, 0) for i, paint in enumerate(kinds)).clamp(0, 1)
 
 
+def vary(x: Tensor, generator: torch.Generator) -> Tensor:
+    """Good images as they might be as well, (B, 1, H, W): a little brighter, a little moved.
+
+    A product that lies two pixels further left is not defective, and the network shall not think so.
+    """
+    brush, reach = Brush(x, generator), 2
+    moved = F.pad(x * brush.uniform(0.95, 1.05).unsqueeze(1), [reach] * 4, mode="replicate")
+    corners = torch.randint(0, 2 * reach + 1, (len(x), 2), generator=generator).tolist()
+    height, width = x.shape[-2:]
+    pieces = [
+        one[:, r : r + height, c : c + width] for one, (r, c) in zip(moved, corners, strict=True)
+    ]
+    return torch.stack(pieces).clamp(max=1)
+
+
 def stain(x: Tensor, others: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor]:
     """Paints up to three stains onto most of the images.
 
