@@ -90,7 +90,7 @@ class Brush:
 def vary(x: Tensor, generator: torch.Generator) -> Tensor:
     """Good images as they might be as well, (B, 1, H, W): a little brighter, a little moved.
 
-    A product that lies two pixels further left is not defective, and the network shall not think so.
+    A product that lies two pixels further left is not defective, and must not look so.
     """
     brush, reach = Brush(x, generator), 2
     moved = F.pad(x * brush.uniform(0.95, 1.05).unsqueeze(1), [reach] * 4, mode="replicate")

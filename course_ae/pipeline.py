@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 from tqdm import tqdm
 
-from course_ae.config import REPAIR, CourseError, Settings
+from course_ae.config import PROFILES, REPAIR, CourseError, Settings
 from course_ae.data import count_folders, load_mask
 from course_ae.files import replace_file
 from course_ae.model import ConvAutoencoder, count_parameters
@@ -132,7 +132,8 @@ def repairing(run: Run, images: Images) -> ConvAutoencoder:
     """A network trained to repair: the run's own one, or else a second one of its size."""
     if run.settings.repair:
         return trained(run, images)
-    epochs = 2 * run.settings.epochs  # which are a third as long, without flips
+    # Without flips an epoch is a third as long, so there may be more of them.
+    epochs = min(2 * run.settings.epochs, PROFILES["best"]["epochs"])
     settings = replace(run.settings, **REPAIR, epochs=epochs, patience=epochs)
     images = replace(images, train=images.known, validation=images.held_out)
 

@@ -91,7 +91,7 @@ def find_run(
         data: folder with categories in MVTec AD's layout, or a category itself; '' draws sample
             bottles.
         category: which category; where `data` is itself one, its folder's name counts.
-        profile: 'quick' or 'slides'.
+        profile: 'quick', 'slides' or 'best'.
         run: the run folder; '' takes one in `runs` that is named after data and settings.
         **overrides: single settings; None keeps the profile's value.
 

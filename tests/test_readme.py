@@ -4,6 +4,10 @@ import re
 import tomllib
 from pathlib import Path
 
+import pytest
+
+from course_ae.cli import main
+
 ROOT = Path(__file__).resolve().parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
@@ -37,3 +41,22 @@ def test_every_module_is_in_the_readme():
 def test_pictures_and_files_that_the_readme_names_exist():
     for target in re.findall(r"\]\((?!https?:)([^)]+)\)", README):
         assert (ROOT / target).is_file(), target
+
+
+def test_the_result_table_is_printed_by_the_command_and_not_typed(capsys):
+    (command,) = re.findall(r"`course-ae (table tests/results/\*\.json)`", README)
+    folder = ROOT / "tests" / "results"
+    paths = sorted(str(path) for path in folder.glob(command.rpartition("/")[2]))
+    assert len(paths) >= 4
+    assert main(["table", *paths]) == 0
+    assert capsys.readouterr().out.strip() in README
+
+
+@pytest.mark.parametrize("name", ["missing", "settings.json"])
+def test_a_table_of_something_else_is_one_sentence(name, tmp_path, capsys):
+    path = tmp_path / name
+    if name != "missing":
+        path.write_text('{"settings": {}}', encoding="utf-8")
+    assert main(["table", str(path)]) == 2
+    printed = capsys.readouterr()
+    assert printed.out == "" and len(printed.err.splitlines()) == 1
