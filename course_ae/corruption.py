@@ -57,10 +57,10 @@ class Brush:
         return x * turn.cos() + y * turn.sin(), y * turn.cos() - x * turn.sin()
 
     def shape(self) -> Tensor:
-        """A rough ellipse, from a speck or a scratch to a third of the image, (B, H, W) bool."""
+        """A rough ellipse, from a speck to a third of the image, (B, H, W) bool."""
         along, across = self.turned(0, 1)
         radius = self.uniform(math.log(0.015), math.log(0.18)).exp()  # small ones are as frequent
-        long = self.uniform(0, 1.8).exp()
+        long = self.uniform(0, 0.9).exp()
         distance = torch.hypot(along / (radius * long), across / (radius / long))
         return distance + self.uniform(0.1, 0.9) * self.field(6 * 2 ** self.whole(0, 2)) < 1
 
@@ -87,21 +87,6 @@ class Brush:
         return sum(torch.where(kind == i, paint, 0) for i, paint in enumerate(kinds)).clamp(0, 1)
 
 
-def vary(x: Tensor, generator: torch.Generator) -> Tensor:
-    """Good images as they might be as well, (B, 1, H, W): a little brighter, a little moved.
-
-    A product that lies two pixels further left is not defective, and must not look so.
-    """
-    brush, reach = Brush(x, generator), 2
-    moved = F.pad(x * brush.uniform(0.95, 1.05).unsqueeze(1), [reach] * 4, mode="replicate")
-    corners = torch.randint(0, 2 * reach + 1, (len(x), 2), generator=generator).tolist()
-    height, width = x.shape[-2:]
-    pieces = [
-        one[:, r : r + height, c : c + width] for one, (r, c) in zip(moved, corners, strict=True)
-    ]
-    return torch.stack(pieces).clamp(max=1)
-
-
 def stain(x: Tensor, others: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor]:
     """Paints up to three stains onto most of the images.
 
@@ -116,7 +101,7 @@ def stain(x: Tensor, others: Tensor, generator: torch.Generator) -> tuple[Tensor
     brush, stained = Brush(x, generator), x.squeeze(1)
     stains = torch.where(brush.uniform(0, 1) < SHARE, brush.uniform(1, STAINS + 1).floor(), 0)
     for i in range(STAINS):
-        opacity = torch.where(brush.uniform(0, 1) < 0.5, 1.0, brush.uniform(0.15, 1))
+        opacity = torch.where(brush.uniform(0, 1) < 0.5, 1.0, brush.uniform(0.3, 1))
         cover = (brush.shape() & (i < stains)).float().unsqueeze(1)  # (B, 1, H, W)
         cover = F.avg_pool2d(cover, 3, stride=1, padding=1).squeeze(1) * opacity  # soft edges
         stained = stained + cover * (brush.paint(stained, others) - stained)

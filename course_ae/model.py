@@ -20,7 +20,7 @@ from torch import Tensor, nn
 SLIDES_PARAMETERS = 60_664_758  # the total printed on the slides
 CHANNELS = (96, 256, 384, 384, 256)  # AlexNet's five convolutions
 GRID = 6  # height and width of the last feature map
-SKIPS = {"up5": "conv5", "up2": "conv2", "up1": "conv1"}  # layers of the decoder and the encoder
+SKIPS = {"up5": "conv5", "up2": "conv2"}  # layers of the decoder and the encoder
 
 
 def channels(width: float) -> tuple[int, ...]:

@@ -5,7 +5,8 @@ from torch import Tensor
 
 from course_ae.ssim import local_mean, ssim_map
 
-SMOOTHING = 3.0  # pixels, the standard deviation of the window over a map in lesson 07
+SMOOTHING = 4.0  # pixels, the standard deviation of the window over a map in lesson 07
+FLOOR = 0.3  # how much of the mean deviation of all pixels is added to that of each
 
 
 def l2_difference(x: Tensor, x_hat: Tensor) -> Tensor:
@@ -47,15 +48,15 @@ def normalise(maps: Tensor, good: Tensor) -> Tensor:
     """How unusual a difference is at its place: (N, H, W), about 0 where it is as ever.
 
     Edges and reflections are never rebuilt well. So each pixel is measured by its own mean and
-    standard deviation over good images. The mean deviation of all pixels is added to each: places
-    that hardly ever change must not raise an alarm for nothing.
+    standard deviation over good images. Some of the mean deviation of all pixels is added to each:
+    places that hardly ever change must not raise an alarm for nothing.
 
     Args:
         maps: difference maps of the images to inspect, (N, H, W).
         good: difference maps of good images, (M, H, W).
     """
     deviation = good.std(dim=0, correction=0)  # (H, W)
-    return (maps - good.mean(dim=0)) / (deviation + deviation.mean()).clamp(min=1e-12)
+    return (maps - good.mean(dim=0)) / (deviation + FLOOR * deviation.mean()).clamp(min=1e-12)
 
 
 def smoothed_map(kind: str, x: Tensor, x_hat: Tensor) -> Tensor:
@@ -64,7 +65,7 @@ def smoothed_map(kind: str, x: Tensor, x_hat: Tensor) -> Tensor:
 
 
 def unusual(kind: str, x: Tensor, x_hat: Tensor, good: Tensor, good_hat: Tensor) -> Tensor:
-    """A smoothed difference map, normalised with those of good images, (N, H, W).
+    """A difference map, normalised with those of good images and then smoothed, (N, H, W).
 
     Args:
         kind: 'l1', 'l2' or 'ssim'.
@@ -73,7 +74,8 @@ def unusual(kind: str, x: Tensor, x_hat: Tensor, good: Tensor, good_hat: Tensor)
         good: good images, (M, 1, H, W), to know what is usual.
         good_hat: their reconstructions, same shape.
     """
-    return normalise(smoothed_map(kind, x, x_hat), smoothed_map(kind, good, good_hat))
+    maps, usual = difference_maps(x, x_hat, kind), difference_maps(good, good_hat, kind)
+    return local_mean(normalise(maps, usual), SMOOTHING)
 
 
 def best_map(x: Tensor, x_hat: Tensor, good: Tensor, good_hat: Tensor) -> Tensor:

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from tqdm import tqdm
 
 from course_ae.config import CourseError, Settings
-from course_ae.corruption import stain, vary
+from course_ae.corruption import stain
 from course_ae.model import ConvAutoencoder
 from course_ae.ssim import LOSSES
 
@@ -122,8 +122,6 @@ def training_batches(
         if len(batch) == 1:  # batch normalisation needs two images; the order is another next time
             continue
         x = x_train[batch]  # (B, 1, 227, 227)
-        if settings.repair:
-            x = vary(x, generator)
         yield (stain(x, x_train, generator)[0] if settings.repair else x), x
 
 

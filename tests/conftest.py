@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 
 from course_ae.sample_bottles import COUNTS, draw_bottle, write_sample_bottles
 
@@ -53,3 +54,16 @@ def bottles() -> torch.Tensor:
     kinds = [*["good"] * 4, "broken_large", "broken_small", "contamination", "contamination"]
     drawn = [draw_bottle(np.random.default_rng(i), kind, 227)[0] for i, kind in enumerate(kinds)]
     return torch.from_numpy(np.stack(drawn)).float().mean(dim=-1).unsqueeze(1) / 255
+
+
+@pytest.fixture(scope="session")
+def odd_data(small_data, tmp_path_factory) -> Path:
+    """Category `plank`: wide gray JPEG and BMP files, one defect type, no masks; only to read."""
+    source, target = small_data / "bottle", tmp_path_factory.mktemp("odd") / "plank"
+    for kind in ("train/good", "test/good", "test/contamination"):
+        (target / kind).mkdir(parents=True)
+        for i, path in enumerate(sorted((source / kind).iterdir())):
+            with Image.open(path) as image:
+                wide = image.convert("L").resize((150, 60 + i))
+            wide.save(target / kind / f"{path.stem}{'.jpg' if i % 2 else '.bmp'}")
+    return target.parent

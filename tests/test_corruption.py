@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from course_ae.corruption import PAINTED, SHARE, VISIBLE, scratch, stain, vary, wrong_piece
+from course_ae.corruption import PAINTED, SHARE, VISIBLE, scratch, stain, wrong_piece
 
 
 def seeded(seed=0):
@@ -75,22 +75,3 @@ def test_a_scratch_is_thin_and_a_wrong_piece_is_made_of_the_image_itself(bottles
         assert set(piece.unique().tolist()) <= set(bottle.unique().tolist())
     same, mask = wrong_piece(flat, seeded())
     assert torch.equal(same, flat) and not mask.any()
-
-
-def test_a_varied_image_is_a_little_brighter_and_a_little_moved(bottles):
-    varied = vary(bottles, seeded())
-    assert varied.shape == bottles.shape
-    assert torch.equal(varied, vary(bottles, seeded())) and not torch.equal(varied, bottles)
-    assert varied.min() >= 0 and varied.max() <= 1
-    dark = bottles.where(bottles < 0.9, 0.5)
-    for one, image in zip(vary(dark, seeded(1)), dark, strict=True):
-        best = min(
-            (one - gain * image.roll((r, c), (1, 2)))[:, 3:-3, 3:-3].abs().max().item()
-            for r in range(-2, 3)
-            for c in range(-2, 3)
-            for gain in [
-                one[0, 100:130, 100:130].mean()
-                / image.roll((r, c), (1, 2))[0, 100:130, 100:130].mean()
-            ]
-        )
-        assert best < 1e-5

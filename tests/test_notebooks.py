@@ -201,6 +201,18 @@ def test_the_chain_learnt_something(chain):
     assert summary["counts"]["train_augmented"] == 3 * summary["counts"]["train"]
 
 
+def test_the_lessons_run_on_gray_wide_images_without_masks(odd_data, tmp_path):
+    command = [sys.executable, "-m", "course_ae", "run", "--data", str(odd_data)]
+    command += ["--category", "plank", "--run", str(tmp_path / "run"), "-p", "epochs", "1"]
+    command += ["-p", "width", "0.05", "-p", "bottleneck", "8", "-p", "batch_size", "4"]
+    done = subprocess.run(command, capture_output=True, text=True, encoding="utf-8",
+                          env={**os.environ, "PYTHONIOENCODING": "utf-8"})  # fmt: skip
+    assert done.returncode == 0, done.stdout + done.stderr
+    summary = json.loads((tmp_path / "run" / "summary.json").read_text(encoding="utf-8"))
+    assert summary["metrics"]["pixel"]["best"] is None
+    assert "4 of 4 defective images have no mask" in spoken(tmp_path / "run" / "notebooks")
+
+
 def test_the_claims_of_the_lessons_agree_with_the_numbers_of_the_run(chain):
     """Recomputed from the files that the run left, by other means than the lessons."""
     folder = chain[0]
