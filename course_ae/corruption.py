@@ -135,4 +135,15 @@ def wrong_piece(x: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor]:
     return painted.unsqueeze(1), (painted - image).abs() > VISIBLE
 
 
-PAINTED = {"scratch": scratch, "wrong piece": wrong_piece}
+def film(x: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor]:
+    """A faint smear with soft edges on each image, as `scratch`: the hardest to see."""
+    brush, image = Brush(x, generator), x.squeeze(1)
+    along, across = brush.turned(0.25, 0.75)
+    radius, long = brush.uniform(0.05, 0.2), brush.uniform(0, 0.7).exp()
+    cover = torch.exp(-(torch.hypot(along / (radius * long), across / (radius / long)) ** 4))
+    gray = brush.uniform(0, 1) + 0.1 * brush.field(16)
+    painted = (image + brush.uniform(0.08, 0.4) * cover * (gray - image)).clamp(0, 1)
+    return painted.unsqueeze(1), (painted - image).abs() > VISIBLE
+
+
+PAINTED = {"scratch": scratch, "wrong piece": wrong_piece, "film": film}
