@@ -6,7 +6,7 @@ Lessons 02 to 07 call these, so a lesson can be opened on its own: `prepare` (02
 
 import sys
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any
 
@@ -71,9 +71,11 @@ class Scores:
     labels: np.ndarray  # (N,) 1 for defective
     validation: np.ndarray  # (V,) indices of the images for the threshold search
     test: np.ndarray  # (T,) indices of the images for the test
-    maps: dict[str, Tensor]  # one (N, 227, 227) a kind of score, higher is more different
-    values: dict[str, np.ndarray]  # one (N,) array a kind, higher is more anomalous
-    good: dict[str, np.ndarray]  # the same for the good images held out of the training, (M,)
+    values: dict[str, np.ndarray]  # one (N,) array a kind of score, higher is more anomalous
+    maps: dict[str, Tensor] = field(default_factory=dict)  # one (N, 227, 227) a kind
+    good: dict[str, np.ndarray] = field(
+        default_factory=dict
+    )  # (M,) a kind, of held-out good images
 
     def part(self, kind: str, part: str) -> tuple[np.ndarray, np.ndarray]:
         """Scores and labels of one part, 'validation' or 'test'."""
@@ -232,7 +234,7 @@ def score_table(run: Run, images: Images, rebuild: Rebuild, kinds: Iterable[str]
     names = [sample.name for sample in run.test]
     defects = np.array([sample.defect for sample in run.test])
     split = split_test(labels, run.settings.threshold_fraction, run.settings.seed)
-    scores = Scores(names, defects, labels, *split, maps={}, values={}, good={})
+    scores = Scores(names, defects, labels, *split, values={})
     parts = {"test": images.test, "held_out": images.held_out, "known": images.known}
     rebuilt = {name: rebuild(x) for name, x in parts.items()}
     for kind in kinds:

@@ -17,7 +17,8 @@ from course_ae.model import count_parameters
 from course_ae.runs import open_run, read_csv, read_json, read_summary, start, update_summary
 from course_ae.thresholds import confusion, f1_defect, f_normal, search_threshold
 
-TINY = {"width": 0.05, "bottleneck": 8, "epochs": 2, "batch_size": 2, "learning_rate": 0.002}
+TINY = {"width": 0.05, "bottleneck": 8, "epochs": 2, "batch_size": 2, "learning_rate": 0.002,
+        "anneal": False}  # fmt: skip
 KINDS = ("l2", "ssim")
 FILES = {"settings.json", "summary.json", "history.csv", "snapshots.npz", "model.pt", "scores.csv"}
 

@@ -217,9 +217,9 @@ def test_youden_and_oracle_find_what_brute_force_finds(seed):
 
 
 def test_youden_does_not_mind_how_many_defects_there_are():
-    scores, labels = np.array([1.0, 2, 3, 4, 2.5, 3.5, 4.5]), np.array([0, 0, 0, 0, 1, 1, 1])
+    scores, labels = np.array([1, 2, 3, 4, 4.2, 4.4, 2.5, 5]), np.array([0] * 6 + [1] * 2)
     many = np.concatenate([scores, np.repeat(scores[labels == 1], 50)])
-    truth = np.concatenate([labels, np.ones(150, dtype=int)])
+    truth = np.concatenate([labels, np.ones(100, dtype=int)])
     assert youden_threshold(many, truth) == youden_threshold(scores, labels)
     assert search_threshold(many, truth) < search_threshold(scores, labels)
 

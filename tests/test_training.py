@@ -66,7 +66,8 @@ def random_images(count, seed=0):
 
 
 def small_settings(**overrides):
-    options = {"loss": "l2", "learning_rate": 0.01, "batch_size": 4, "epochs": 4, "patience": 99}
+    options = {"loss": "l2", "learning_rate": 0.01, "batch_size": 4, "epochs": 4, "patience": 99,
+               "anneal": False}  # fmt: skip
     return make_settings(**{**options, **overrides})
 
 
@@ -93,8 +94,9 @@ def scripted_validation(monkeypatch, model, losses):
 @pytest.mark.parametrize("loss", ["ssim", "l2"])
 def test_the_courses_network_learns_to_rebuild_bottles(bottles, loss):
     settings = make_settings(
-        width=0.05, bottleneck=8, epochs=4, batch_size=4, loss=loss, learning_rate=0.005
-    )
+        width=0.05, bottleneck=8, epochs=4, batch_size=4, loss=loss, learning_rate=0.005,
+        anneal=False,
+    )  # fmt: skip
     model = build_model(settings)
     result = fit(model, bottles, bottles[:2], settings)
     losses = [row["train_loss"] for row in result.history]
