@@ -22,7 +22,7 @@ def two_by_two(run: Run, images: Images) -> list[dict[str, Any]]:
 
     The networks are those of the run, but trained for at most 8 epochs on the originals. The rows
     are kept in two_by_two.csv: loss and seed of the training, how much the output depends on the
-    input, and for each score the AUROC on the test images and the mean F over 200 splits.
+    input, and for each score the AUROC on the test images.
     """
     path = run.folder / "two_by_two.csv"
     if path.is_file():
@@ -48,10 +48,6 @@ def _trial(run: Run, images: Images, settings: Settings) -> dict[str, float]:
     row = {"dependence": depends_on_input(model, images.good.to(device)).ratio}
     for kind, values in scores.values.items():
         row[f"auroc_{kind}"] = metrics.auroc(values, scores.labels)
-        fraction = run.settings.threshold_fraction
-        row[f"f_{kind}"] = float(
-            metrics.f_normal_splits(values, scores.labels, fraction, repeats=200).mean()
-        )
     return row
 
 

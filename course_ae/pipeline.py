@@ -73,9 +73,7 @@ class Scores:
     test: np.ndarray  # (T,) indices of the images for the test
     values: dict[str, np.ndarray]  # one (N,) array a kind of score, higher is more anomalous
     maps: dict[str, Tensor] = field(default_factory=dict)  # one (N, 227, 227) a kind
-    good: dict[str, np.ndarray] = field(
-        default_factory=dict
-    )  # (M,) a kind, of held-out good images
+    good: dict[str, np.ndarray] = field(default_factory=dict)  # (M,) a kind, held-out good ones
 
     def part(self, kind: str, part: str) -> tuple[np.ndarray, np.ndarray]:
         """Scores and labels of one part, 'validation' or 'test'."""

@@ -101,17 +101,18 @@ def comparison_table(summaries: list[dict[str, Any]]) -> str:
     Of several, the lowest and the highest value stand in brackets.
     """
     header = ("detector", "AUROC", "pixel AUROC", "AU-PRO", "mean F, 1000 splits", "F, one split")
-    groups: dict[str, list[tuple[float | None, ...]]] = {}
+    groups: dict[tuple, list[tuple[float | None, ...]]] = {}  # by name and settings but the seed
     for summary in summaries:
         s = summary["settings"]
         about = f"{s['category']}, {s['profile']}"
+        same = tuple(sorted((k, v) for k, v in s.items() if k != "seed"))
         pixel = summary["metrics"]["pixel"]
         for (group, key), name in ROWS.items():
             if key in summary[group]:
                 row = {"pixel": pixel.get(key), **summary[group][key]}
-                groups.setdefault(f"{about}: {name}", []).append(_figures(row))
+                groups.setdefault((f"{about}: {name}", same), []).append(_figures(row))
     lines = [header, ("---",) * len(header)]
-    for name, runs in groups.items():
+    for (name, _), runs in groups.items():
         lines.append((name, *(_spread(column) for column in zip(*runs, strict=True))))
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 

@@ -179,3 +179,10 @@ def test_comparison_table_averages_over_seeds_and_leaves_out_what_is_not_known()
     assert normal[0] == "bottle, best: all called normal" and normal[1] == "0.500"
     without = report.comparison_table([summary_of(0, 0.9, None)]).splitlines()[2]
     assert "0.800 | 0.750" not in without and without.count("|  |") == 1
+
+
+def test_comparison_table_keeps_runs_of_other_settings_apart():
+    other = summary_of(1, 0.94, None)
+    other["settings"]["epochs"] = 5
+    rows = report.comparison_table([summary_of(0, 0.9, None), other]).splitlines()
+    assert [row.split(" | ")[1] for row in rows if ": L2" in row] == ["0.900", "0.940"]
