@@ -155,12 +155,12 @@ def _network(
             model.load_state_dict(torch.load(path, map_location=device, weights_only=True))
         except Exception as error:  # torch raises many kinds for a damaged or foreign file
             raise CourseError(f"'{path}' is no model of this run; delete it and repeat.") from error
-        print(f"Found the trained {name} of '{run.folder.name}'.")
+        print(f"Found the trained network, {path.name}, in '{run.folder.name}'.")
         return model
-    print(f"Training; the {name} is kept in the run folder for the lessons that follow.")
+    print(f"Training; the network is kept as {path.name} in the run folder, for other lessons.")
     train, validation = images.train.to(device), images.validation.to(device)
     result = fit(model, train, validation, run.settings, watch=images.good[:WATCHED].to(device))
-    print(f"Stopped after epoch {len(result.history)}; kept the weights of {result.best_epoch}.")
+    print(f"Stopped after epoch {len(result.history)}; kept the weights of epoch {result.best_epoch}.")
     keep(model, result)
     with replace_file(path) as part:  # last, since its presence says that all is there
         torch.save(model.state_dict(), part)

@@ -73,7 +73,8 @@ def test_lessons_run_in_order_and_make_a_report(folder, run, capfd):
     shown = capfd.readouterr()
     assert [name for name, _ in times] == ["01_first", "02_second"]
     assert re.fullmatch(r"01 first \.\.\. \d+ s\n02 second \.\.\. \d+ s\n", shown.out)
-    assert shown.err == ""
+    # ZeroMQ now and then complains as a kernel ends; that is not the lessons' doing.
+    assert [line for line in shown.err.splitlines() if "signaler.cpp" not in line] == []
     assert (dict(os.environ), logging.getLogger("papermill").level) == (before, level)
     assert files(run) == ["01_first.ipynb", "02_second.ipynb"]
     first = nbformat.read(run.folder / "notebooks/01_first.ipynb", as_version=4)
