@@ -160,7 +160,9 @@ def _network(
     print(f"Training; the network is kept as {path.name} in the run folder, for other lessons.")
     train, validation = images.train.to(device), images.validation.to(device)
     result = fit(model, train, validation, run.settings, watch=images.good[:WATCHED].to(device))
-    print(f"Stopped after epoch {len(result.history)}; kept the weights of epoch {result.best_epoch}.")
+    print(
+        f"Stopped after epoch {len(result.history)}; kept the weights of epoch {result.best_epoch}."
+    )
     keep(model, result)
     with replace_file(path) as part:  # last, since its presence says that all is there
         torch.save(model.state_dict(), part)
