@@ -65,26 +65,34 @@ class Brush:
         return distance + self.uniform(0.1, 0.9) * self.field(6 * 2 ** self.whole(0, 2)) < 1
 
     def paint(self, x: Tensor, others: Tensor) -> Tensor:
-        """What a stain may show, (B, H, W): see the four lines at the end.
+        """What a stain may show, (B, H, W): one of the four below, the same for the whole batch.
 
         Args:
             x: the images, (B, H, W).
             others: good images to take texture from, (N, 1, H, W).
         """
-        flat = self.uniform(0, 1) + self.uniform(0, 0.25) * self.field(4 ** self.whole(1, 3))
-        foreign = others[torch.randint(len(others), (self.count,), generator=self.generator), 0]
-        foreign = foreign.to(self.device).roll(
-            (self.whole(0, self.height), self.whole(0, self.width)), (1, 2)
-        )
-        foreign = foreign.flip(1 + self.whole(0, 1)) - foreign.mean((1, 2), keepdim=True)
-        kind = self.uniform(0, 4).floor()
-        kinds = (
-            flat,  # dirt: gray, more or less cloudy
-            foreign * self.uniform(0.5, 1.5) + self.uniform(0.1, 0.9),  # another image's texture
-            x.roll((self.whole(-60, 60), self.whole(-60, 60)), (1, 2)),  # a piece from next door
-            x * self.uniform(0.4, 1.6) + self.uniform(-0.15, 0.15),  # brighter, darker, flatter
-        )
-        return sum(torch.where(kind == i, paint, 0) for i, paint in enumerate(kinds)).clamp(0, 1)
+        kinds = (self.dirt, self.texture, self.piece, self.light)
+        return kinds[self.whole(0, len(kinds) - 1)](x, others).clamp(0, 1)
+
+    def dirt(self, x: Tensor, others: Tensor) -> Tensor:
+        """Gray, more or less cloudy."""
+        return self.uniform(0, 1) + self.uniform(0, 0.25) * self.field(4 ** self.whole(1, 3))
+
+    def texture(self, x: Tensor, others: Tensor) -> Tensor:
+        """Another image, moved, turned over, and of another brightness."""
+        chosen = torch.randint(len(others), (self.count,), generator=self.generator)
+        other = others[chosen.to(others.device), 0].to(self.device)
+        other = other.roll((self.whole(0, self.height), self.whole(0, self.width)), (1, 2))
+        other = other.flip(1 + self.whole(0, 1)) - other.mean((1, 2), keepdim=True)
+        return other * self.uniform(0.5, 1.5) + self.uniform(0.1, 0.9)
+
+    def piece(self, x: Tensor, others: Tensor) -> Tensor:
+        """What lies next door in the same image."""
+        return x.roll((self.whole(-60, 60), self.whole(-60, 60)), (1, 2))
+
+    def light(self, x: Tensor, others: Tensor) -> Tensor:
+        """The same, but brighter, darker or flatter."""
+        return x * self.uniform(0.4, 1.6) + self.uniform(-0.15, 0.15)
 
 
 def stain(x: Tensor, others: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor]:
