@@ -56,12 +56,15 @@ def check_parameters(paths: Iterable[Path], names: Iterable[str]) -> None:
                 )
 
 
-def run_lessons(run: Run, parameters: dict[str, Any]) -> list[tuple[str, float]]:
+def run_lessons(
+    run: Run, parameters: dict[str, Any], resume: bool = False
+) -> list[tuple[str, float]]:
     """Executes the lessons into the run folder, with one line of progress a lesson.
 
     Args:
         run: where the executed lessons go, into its `notebooks`.
         parameters: name and value of what differs from the lessons' own parameters.
+        resume: True leaves out lessons that are there already.
 
     Returns:
         Name and seconds of each lesson.
@@ -74,6 +77,9 @@ def run_lessons(run: Run, parameters: dict[str, Any]) -> list[tuple[str, float]]
     times = []
     for path in paths:
         progress = Progress(path.stem.replace("_", " "))
+        if resume and (run.folder / "notebooks" / path.name).is_file():
+            progress.end("there already")
+            continue
         start = time.perf_counter()
         try:
             run_lesson(path, run.folder, parameters, progress)

@@ -2,6 +2,8 @@
 
 from dataclasses import asdict, dataclass, replace
 from functools import partial
+from itertools import product
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -9,7 +11,7 @@ import numpy as np
 from course_ae import metrics
 from course_ae.config import Settings
 from course_ae.pipeline import Images, rebuild, score_table
-from course_ae.runs import Run, read_csv, write_csv
+from course_ae.runs import Run, read_csv, reserved, write_csv
 from course_ae.training import build_model, choose_device, depends_on_input, fit
 
 EPOCHS = 8  # of each training, at most
@@ -25,19 +27,23 @@ def two_by_two(run: Run, images: Images) -> list[dict[str, Any]]:
     input, and for each score the AUROC on the test images.
     """
     path = run.folder / "two_by_two.csv"
-    if path.is_file():
-        return [
-            {name: value if name == "loss" else float(value) for name, value in row.items()}
-            for row in read_csv(path)
-        ]
-    rows = []
-    for loss in ("ssim", "l2"):
-        for seed in SEEDS:
-            epochs = min(run.settings.epochs, EPOCHS)
-            settings = replace(run.settings, **TWINS, epochs=epochs, loss=loss, seed=seed)
-            rows.append({"loss": loss, "seed": seed, **_trial(run, images, settings)})
-    write_csv(path, rows)
+    with reserved(run, "training", patience=10):
+        rows = _read_rows(path) if path.is_file() else []
+        finished = {(row["loss"], row["seed"]) for row in rows}
+        for loss, seed in product(("ssim", "l2"), SEEDS):
+            if (loss, seed) not in finished:
+                epochs = min(run.settings.epochs, EPOCHS)
+                settings = replace(run.settings, **TWINS, epochs=epochs, loss=loss, seed=seed)
+                rows.append({"loss": loss, "seed": seed, **_trial(run, images, settings)})
+                write_csv(path, rows)  # each one when it is finished, so a stop loses only one
     return rows
+
+
+def _read_rows(path: Path) -> list[dict[str, Any]]:
+    return [
+        {name: value if name == "loss" else float(value) for name, value in row.items()}
+        for row in read_csv(path)
+    ]
 
 
 def _trial(run: Run, images: Images, settings: Settings) -> dict[str, float]:

@@ -5,13 +5,20 @@ package is missing.
 """
 
 import argparse
+import json
+import os
 import sys
 import textwrap
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import course_ae
 from course_ae.config import PROFILES, CourseError, nearest, setting_types
+
+if TYPE_CHECKING:
+    from course_ae.runs import Run
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -24,6 +31,8 @@ def main(arguments: list[str] | None = None) -> int:
     if args.command is None:
         parser.print_help()
         return 0
+    if getattr(args, "device", ""):
+        os.environ["COURSE_AE_DEVICE"] = args.device  # the processes of the lessons see it too
     try:
         return args.command(args)
     except CourseError as error:
@@ -44,14 +53,39 @@ def make_parser() -> argparse.ArgumentParser:
     parser.add_argument("--version", action="version", version=course_ae.__version__)
     parser.set_defaults(command=None)
     commands = parser.add_subparsers(title="commands")
-    run = commands.add_parser("run", help="execute all lessons and write a report")
-    check = commands.add_parser("check", help="tell whether this machine and the data are ready")
-    table = commands.add_parser("table", help="print the results of runs as a Markdown table")
+
+    def add(name: str, command: Callable[[argparse.Namespace], int], text: str):
+        added = commands.add_parser(name, help=text, description=text[0].upper() + text[1:] + ".")
+        added.set_defaults(command=command)
+        return added
+
+    run = add("run", run_course, "execute all lessons and write a report")
+    train = add("train", train_run, "train the networks of lessons 04 and 07, without notebooks")
+    evaluate = add(
+        "evaluate", evaluate_run, "score the test images as lessons 05 to 07 do, without notebooks"
+    )
+    check = add("check", check_course, "tell whether this machine and the data are ready")
+    table = add("table", print_table, "print the results of runs as a Markdown table")
+    bench = add("bench", print_bench, "measure speed and memory on this machine (some minutes)")
+    bench.add_argument("--json", action="store_true", help="print all figures as JSON")
+    bench.add_argument("--device", default="", metavar="NAME", help="cpu, cuda or mps")
+    sweep = add("sweep", run_sweep, "train categories x losses x seeds, on one machine or many")
+    sweep.add_argument(
+        "--data", default="", metavar="DIR", help="folder of the categories; else bottles are drawn"
+    )
+    for name, default, text in (
+        ("categories", "bottle", "names, with commas between"),
+        ("losses", "ssim,l2", "names, with commas between"),
+        ("seeds", "0-2", "numbers, for example 0-4 or 0,2,5"),
+    ):
+        sweep.add_argument(f"--{name}", default=default, metavar="LIST", help=text)
+    sweep.add_argument("--out", default="", metavar="DIR", help="folder of all runs and results")
+    sweep.add_argument(
+        "--scheduler", default="", metavar="ADDRESS",
+        help="a Dask scheduler, tcp://host:port; without it workers start on this machine",
+    )  # fmt: skip
     table.add_argument("runs", nargs="+", metavar="RUN", help="a run folder, or its summary.json")
-    table.set_defaults(command=print_table)
-    run.set_defaults(command=run_course)
-    check.set_defaults(command=check_course)
-    for command in (run, check):
+    for command in (run, train, evaluate, check):
         command.add_argument(
             "--data",
             default="",
@@ -59,15 +93,30 @@ def make_parser() -> argparse.ArgumentParser:
             help="images in MVTec AD's layout, all categories or one; without it bottles are drawn",
         )
         command.add_argument("--category", default="bottle", metavar="NAME", help="which product")
-    run.add_argument(
+    for command in (run, train, evaluate):
+        # torchrun takes --run for a beginning of its own --run-path, hence the second name.
+        command.add_argument(
+            "--run", "--run-folder", default="", metavar="DIR", help="folder of the results"
+        )
+        command.add_argument(
+            "--resume",
+            action="store_true",
+            help="go on with a run that was stopped, with its data and settings",
+        )
+    for command in (run, train, evaluate, sweep):
+        _add_settings(command)
+    return parser
+
+
+def _add_settings(command: argparse.ArgumentParser) -> None:
+    command.add_argument(
         "--profile", default="quick", metavar="NAME", help=f"settings: {' or '.join(PROFILES)}"
     )
-    run.add_argument("--run", default="", metavar="DIR", help="folder of the results")
-    run.add_argument(
+    command.add_argument(
         "-p", nargs=2, action="append", default=[], metavar=("NAME", "VALUE"), dest="pairs",
         help="replace one setting of the profile; can be repeated",
     )  # fmt: skip
-    return parser
+    command.add_argument("--device", default="", metavar="NAME", help="cpu, cuda or mps")
 
 
 def parse_pairs(pairs: list[list[str]]) -> dict[str, Any]:
@@ -96,27 +145,113 @@ def _parse(name: str, text: str, kind: type) -> Any:
 
 def run_course(args: argparse.Namespace) -> int:
     """Checks settings and images, then runs the lessons and writes the report."""
-    overrides = parse_pairs(args.pairs)
-    from course_ae import pipeline, report, runs
-    from course_ae.batch import run_lessons
+    run, parameters = _find(args)
+    from course_ae import batch, pipeline, report, runs
 
-    category = overrides.pop("category", args.category)
-    run = runs.find_run(args.data, category, args.profile, args.run, **overrides)
     pipeline.require_readable(run)  # before anything is written
-    runs.claim(run)
-    runs.print_facts(run)
+    with runs.reserved(run, "command"):
+        runs.claim(run)
+        runs.print_facts(run)
+        batch.run_lessons(run, parameters, args.resume)
+        index = report.write_report(run)
+    _print_result(run)
+    print(f"Report: {index}")
+    return 0
+
+
+def train_run(args: argparse.Namespace) -> int:
+    """Trains the networks of a run; torchrun may have started several of this process."""
+    run, _ = _find(args)
+    from course_ae import distributed, pipeline
+    from course_ae.training import choose_device
+
+    with distributed.joined(choose_device()), _held(run):
+        images = pipeline.prepare(run)
+        pipeline.trained(run, images)
+        pipeline.repairing(run, images)
+    return 0
+
+
+def evaluate_run(args: argparse.Namespace) -> int:
+    """Scores the test images of a run and prints the result."""
+    run, _ = _find(args)
+    from course_ae import evaluation
+
+    with _held(run):
+        evaluation.evaluate_all(run)
+    _print_result(run)
+    return 0
+
+
+def run_sweep(args: argparse.Namespace) -> int:
+    """Runs many trainings, prints their means, and says where the results are."""
+    overrides = parse_pairs(args.pairs)
+    from course_ae import runs, sweep
+    from course_ae.report import plain_table
+
+    for name in ("category", "loss", "seed"):
+        if name in overrides:
+            raise CourseError(f"A sweep takes '{name}' from its own options, not from -p.")
+    words = [[word.strip() for word in text.split(",")] for text in (args.categories, args.losses)]
+    folder = Path(args.out).expanduser().resolve() if args.out else runs.runs_folder() / "sweep"
+    seeds = sweep.numbers(args.seeds)
+    trainings = sweep.plan(args.data, *words, seeds, args.profile, folder, **overrides)
+    rows = sweep.run_sweep(trainings, folder, args.scheduler)
+    print(f"\n{plain_table(sweep.summary_table(rows))}\n")
+    print(f"Results: {folder / 'sweep.csv'}\nReport: {folder / 'sweep.html'}")
+    return 1 if sweep.failures(rows) else 0
+
+
+def _find(args: argparse.Namespace) -> tuple["Run", dict[str, Any]]:
+    """The run that the options describe, and the parameters of its lessons; writes nothing."""
+    overrides = parse_pairs(args.pairs)
+    from course_ae import runs
+    from course_ae.training import choose_device
+
+    choose_device()  # refuses one that is not there
+    category = overrides.pop("category", args.category)
+    if args.resume:
+        folder = Path(args.run).expanduser().resolve() if args.run else None
+        folder = folder or runs.find_run(args.data, category, args.profile, **overrides).folder
+        given = {**runs.recorded(folder), **overrides}  # others than before are refused
+        if args.data:  # the images may have been moved
+            given["data"] = args.data
+        overrides = {name: value for name, value in given.items() if name not in runs.PLACES}
+        run = runs.find_run(**given)
+    else:
+        run = runs.find_run(args.data, category, args.profile, args.run, **overrides)
     places = {
         "data": "" if run.drawn else str(run.root),
         "category": run.settings.category,
-        "profile": args.profile,
+        "profile": run.settings.profile,
         "run": str(run.folder),
     }
-    run_lessons(run, {**places, **overrides})
-    index = report.write_report(run)
+    return run, {**places, **overrides}
+
+
+@contextmanager
+def _held(run: "Run") -> Iterator[None]:
+    """Checks the images and opens the run folder, for one command at a time.
+
+    Of the processes of one training only the first does so.
+    """
+    from course_ae import distributed, pipeline, runs
+
+    if not distributed.is_first():
+        yield
+        return
+    pipeline.require_readable(run)
+    with runs.reserved(run, "command"):
+        runs.claim(run)
+        runs.print_facts(run)
+        yield
+
+
+def _print_result(run: "Run") -> None:
+    from course_ae import report, runs
+
     print(f"\n{report.plain_table(report.result_table(runs.read_summary(run)))}\n")
     print(f"{textwrap.fill(report.NOTE, 79)}\n")
-    print(f"Report: {index}")
-    return 0
 
 
 def print_table(args: argparse.Namespace) -> int:
@@ -131,6 +266,23 @@ def print_table(args: argparse.Namespace) -> int:
         raise CourseError(
             "One of the runs is not finished; repeat 'course-ae run' on it."
         ) from error
+    return 0
+
+
+def print_bench(args: argparse.Namespace) -> int:
+    """Measures what this machine can do, and prints it as a table or as JSON."""
+    from course_ae import bench
+    from course_ae.report import plain_table
+
+    found = {}
+    for name, figures in bench.measure():
+        found[name] = figures
+        print(f"{name} ...", file=sys.stderr, flush=True)
+    if args.json:
+        print(json.dumps(found, indent=2))
+        return 0
+    print("{device}, {cores} cores, {threads} threads, torch {torch}".format(**found["machine"]))
+    print(plain_table(bench.table(found)))
     return 0
 
 

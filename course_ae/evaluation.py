@@ -10,7 +10,16 @@ from torch import Tensor
 
 from course_ae import metrics
 from course_ae.data import Sample, load_mask
-from course_ae.pipeline import Images, Scores, score_table
+from course_ae.pipeline import (
+    Images,
+    Scores,
+    prepare,
+    repairing,
+    score_table,
+    scored,
+    scored_best,
+    trained,
+)
 from course_ae.preprocessing import resize_mask
 from course_ae.runs import Run, update_summary
 from course_ae.thresholds import (
@@ -172,6 +181,21 @@ def evaluate(run: Run, images: Images, scores: Scores) -> dict[str, Any]:
         metrics=grouped,
         baselines=_baselines(run, images, scores, masks),
     )
+
+
+def evaluate_all(run: Run, second: bool = True) -> dict[str, Any]:
+    """What lessons 04 to 07 find out about the run's networks; they are trained now if need be.
+
+    Args:
+        run: the run.
+        second: where the run's network does not repair, lesson 07 has a second one. False leaves
+            it out, and the score of lesson 07 with it.
+    """
+    images = prepare(run)
+    scores = scored(run, images, trained(run, images))
+    if second or run.settings.repair:
+        scored_best(run, images, repairing(run, images), scores)
+    return evaluate(run, images, scores)
 
 
 def overview(summary: dict[str, Any]) -> list[dict[str, Any]]:

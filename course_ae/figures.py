@@ -382,6 +382,29 @@ def two_by_two(rows: Sequence[dict[str, Any]]) -> Figure:
     return figure
 
 
+def sweep(rows: Sequence[dict[str, Any]]) -> Figure:
+    """AUROC of each training by category and loss, one mark a seed; the bar is their mean."""
+    rows = [row for row in rows if row["status"] == "done"]
+    groups = list(dict.fromkeys((row["category"], row["loss"]) for row in rows))
+    kinds = [kind for kind in SCORE_STYLES if f"auroc_{kind}" in rows[0]]
+    figure = new_figure(max(6, 1.1 * len(groups)), 3.4)
+    axes = figure.subplots()
+    for i, (category, loss) in enumerate(groups):
+        for j, kind in enumerate(kinds):
+            x = i + (j - (len(kinds) - 1) / 2) * 0.25
+            same = [row for row in rows if (row["category"], row["loss"]) == (category, loss)]
+            values = [row[f"auroc_{kind}"] for row in same]
+            colour, _, marker = SCORE_STYLES[kind]
+            label = f"{kind} score" if i == 0 else None
+            axes.scatter([x] * len(values), values, c=colour, marker=marker, label=label)
+            axes.hlines(np.mean(values), x - 0.1, x + 0.1, color=colour)
+    names = [f"{category}\n{loss}" for category, loss in groups]
+    axes.set_xticks(range(len(groups)), names, fontsize=8)
+    axes.set_ylabel("AUROC")
+    axes.legend(fontsize=8, loc="lower right")
+    return figure
+
+
 def ladder(benches: dict[str, Sequence[dict[str, Any]]], measures: Sequence[str]) -> Figure:
     """The figures of each step, one panel a measure, one line a set of images."""
     figure = new_figure(4.6 * len(measures), 3.4)

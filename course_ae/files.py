@@ -7,6 +7,8 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
+import psutil
+
 from course_ae.config import CourseError
 
 
@@ -27,6 +29,14 @@ def replace_file(path: Path) -> Iterator[Path]:
     finally:
         with suppress(OSError):  # nothing was written, or its folder could not be made
             part.unlink()
+
+
+def remove_leftovers(folder: Path) -> None:
+    """Removes temporary files of processes that were killed while they wrote."""
+    for path in folder.rglob(".[0-9]*-*"):
+        process = path.name[1:].partition("-")[0]
+        if path.is_file() and process.isdigit() and not psutil.pid_exists(int(process)):
+            path.unlink(missing_ok=True)
 
 
 def require_writable(folder: Path) -> Path:

@@ -8,6 +8,7 @@ import sys
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -15,12 +16,13 @@ import torch
 from torch import Tensor
 from tqdm import tqdm
 
+from course_ae import distributed
 from course_ae.config import PROFILES, REPAIR, CourseError, Settings
 from course_ae.data import count_folders, load_mask
 from course_ae.files import replace_file
 from course_ae.model import ConvAutoencoder, count_parameters
 from course_ae.preprocessing import load_images, split_validation, to_tensor, with_flips
-from course_ae.runs import Run, read_csv, update_summary, write_csv
+from course_ae.runs import Run, read_csv, reserved, update_summary, write_csv
 from course_ae.scoring import (
     DIFFERENCES,
     best_map,
@@ -37,6 +39,7 @@ from course_ae.training import (
     depends_on_input,
     evaluate_loss,
     fit,
+    mixed_precision,
     reconstruct,
 )
 
@@ -148,26 +151,45 @@ def _network(
     run: Run, images: Images, name: str, keep: Callable[[ConvAutoencoder, Training], None]
 ) -> ConvAutoencoder:
     """The network in the file `name`.pt; without it one is trained and `keep` told the result."""
-    device = choose_device()
-    model = build_model(run.settings, device)
-    path = run.folder / f"{name}.pt"
+    path, checkpoint = run.folder / f"{name}.pt", run.folder / f"{name}.checkpoint"
+    model = build_model(run.settings, choose_device())
     if path.is_file():
-        try:
-            model.load_state_dict(torch.load(path, map_location=device, weights_only=True))
-        except Exception as error:  # torch raises many kinds for a damaged or foreign file
-            raise CourseError(f"'{path}' is no model of this run; delete it and repeat.") from error
-        print(f"Found the trained network, {path.name}, in '{run.folder.name}'.")
+        return _found(run, model, path)
+    if not distributed.is_first():
+        _fit(run, images, model, checkpoint)
         return model
-    print(f"Training; the network is kept as {path.name} in the run folder, for other lessons.")
-    train, validation = images.train.to(device), images.validation.to(device)
-    result = fit(model, train, validation, run.settings, watch=images.good[:WATCHED].to(device))
-    print(
-        f"Stopped after epoch {len(result.history)}; kept the weights of epoch {result.best_epoch}."
-    )
-    keep(model, result)
-    with replace_file(path) as part:  # last, since its presence says that all is there
-        torch.save(model.state_dict(), part)
+    with reserved(run, "training", patience=10):
+        if path.is_file():  # made while we waited
+            return _found(run, model, path)
+        word = "Going on with the training" if checkpoint.is_file() else "Training"
+        print(f"{word}; the network is kept as {path.name} in the run folder, for other lessons.")
+        result = _fit(run, images, model, checkpoint)
+        kept = f"kept the weights of epoch {result.best_epoch}"
+        print(f"Stopped after epoch {len(result.history)}; {kept}.")
+        keep(model, result)
+        with replace_file(path) as part:  # last, since its presence says that all is there
+            torch.save(model.state_dict(), part)
+        checkpoint.unlink(missing_ok=True)
     return model
+
+
+def _found(run: Run, model: ConvAutoencoder, path: Path) -> ConvAutoencoder:
+    try:
+        device = next(model.parameters()).device
+        model.load_state_dict(torch.load(path, map_location=device, weights_only=True))
+    except Exception as error:  # torch raises many kinds for a damaged or foreign file
+        raise CourseError(f"'{path}' is no model of this run; delete it and repeat.") from error
+    path.with_suffix(".checkpoint").unlink(missing_ok=True)  # of a stop at the very end
+    if distributed.is_first():
+        print(f"Found the trained network, {path.name}, in '{run.folder.name}'.")
+    return model
+
+
+def _fit(run: Run, images: Images, model: ConvAutoencoder, checkpoint: Path) -> Training:
+    device = next(model.parameters()).device
+    train, validation = images.train.to(device), images.validation.to(device)
+    watch = images.good[:WATCHED].to(device)
+    return fit(model, train, validation, run.settings, watch, checkpoint)
 
 
 def _keep_training(run: Run, images: Images, model: ConvAutoencoder, result: Training) -> None:
@@ -217,8 +239,10 @@ def read_snapshots(run: Run) -> dict[int, np.ndarray]:
 
 
 def rebuild(model: ConvAutoencoder, x: Tensor) -> Tensor:
-    """Reconstructions (N, 1, 227, 227) on the processor, computed where the model is."""
-    return reconstruct(model, x.to(next(model.parameters()).device)).float().cpu()
+    """Reconstructions (N, 1, 227, 227) on the processor, computed where and as it was trained."""
+    device = next(model.parameters()).device
+    with mixed_precision(device):  # twice as fast, and AUROC moves by less than 0.002
+        return reconstruct(model, x.to(device)).float().cpu()
 
 
 def score_table(run: Run, images: Images, rebuild: Rebuild, kinds: Iterable[str]) -> Scores:

@@ -3,6 +3,7 @@
 The pages load nothing from the net and name no folder of this machine, so they can be passed on.
 """
 
+import base64
 import re
 from html import escape
 from pathlib import Path
@@ -61,6 +62,7 @@ th, td { padding: .3em .5em; border-bottom: 1px solid var(--line); text-align: r
 th, td { white-space: nowrap; }
 th:first-child, td:first-child { text-align: left; }
 thead { background: var(--soft); }
+img { max-width: 100%; height: auto; background: white; }
 dt { font-weight: bold; } dd { margin: 0 0 .5em; }
 """
 
@@ -211,9 +213,6 @@ def index_page(
     s = settings["settings"]
     date = max((facts.get("end_time") or "" for *_, facts in lessons), default="")[:10]
     told = f"Profile {s['profile']}, seed {s['seed']}, on {settings['device']}, {date}"
-    header, *rows = [[escape(cell) for cell in row] for row in result_table(summary)]
-    head = "".join(f"<th scope='col'>{cell}</th>" for cell in header)
-    body = "".join(f"<tr>{''.join(f'<td>{cell}</td>' for cell in row)}</tr>\n" for row in rows)
     listed = "".join(
         f'<li><a href="{escape(name)}">{escape(title)}</a>, {run.get("duration") or 0:.0f} s</li>\n'
         for name, title, run in lessons
@@ -222,26 +221,54 @@ def index_page(
         f"<dt>{escape(name)}</dt><dd>{escape(text)}</dd>\n"
         for name, text in training_facts(summary).items()
     )
-    title = escape(f"Anomaly detection on {s['category']}")
+    body = f"""<p>{escape(told)}</p>
+<h2>Result</h2>
+{_html_table(result_table(summary))}
+<p>{escape(NOTE)}</p>
+<h2>Training</h2>
+<dl>{terms}</dl>
+<h2>Lessons</h2>
+<ul>{listed}</ul>"""
+    return _page(f"Anomaly detection on {s['category']}", body)
+
+
+def write_sweep(
+    path: Path, table: list[tuple[str, ...]], picture: bytes | None, failures: list[str]
+) -> None:
+    """A page with the means of many trainings, a picture of each one, and what failed."""
+    body = "<p>Mean and standard deviation over the seeds. Each mark is one training.</p>"
+    body += _html_table(table)
+    if picture:
+        encoded = base64.b64encode(picture).decode()
+        alt = "AUROC of each training, by category and loss; the numbers are in the table"
+        body += f'<p><img src="data:image/png;base64,{encoded}" alt="{alt}"></p>'
+    if failures:
+        body += "<h2>Failed</h2><ul>" + "".join(f"<li>{escape(f)}</li>" for f in failures) + "</ul>"
+    write_text(path, _page("Sweep", body))
+
+
+def _html_table(rows: list[tuple[str, ...]]) -> str:
+    header, *rows = [[escape(cell) for cell in row] for row in rows]
+    head = "".join(f"<th scope='col'>{cell}</th>" for cell in header)
+    body = "".join(f"<tr>{''.join(f'<td>{cell}</td>' for cell in row)}</tr>\n" for row in rows)
+    return (
+        f'<div class="wide"><table><thead><tr>{head}</tr></thead>\n<tbody>{body}</tbody></table>'
+        "</div>"
+    )
+
+
+def _page(title: str, body: str) -> str:
     return f"""<!DOCTYPE html>
 <html lang="en">
 <head>
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1">
-<title>{title}</title>
+<title>{escape(title)}</title>
 <style>{STYLE}</style>
 </head>
 <body>
-<h1>{title}</h1>
-<p>{escape(told)}</p>
-<h2>Result</h2>
-<div class="wide"><table><thead><tr>{head}</tr></thead>
-<tbody>{body}</tbody></table></div>
-<p>{escape(NOTE)}</p>
-<h2>Training</h2>
-<dl>{terms}</dl>
-<h2>Lessons</h2>
-<ul>{listed}</ul>
+<h1>{escape(title)}</h1>
+{body}
 </body>
 </html>
 """

@@ -4,11 +4,14 @@ import csv
 import json
 import os
 import platform
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
+
+from filelock import FileLock, Timeout
 
 import course_ae
 from course_ae.config import (
@@ -20,7 +23,7 @@ from course_ae.config import (
     setting_types,
 )
 from course_ae.data import Sample, find_category, fingerprint, load_samples, select
-from course_ae.files import replace_file, require_writable, write_json
+from course_ae.files import remove_leftovers, replace_file, require_writable, write_json
 from course_ae.sample_bottles import write_sample_bottles
 from course_ae.training import choose_device
 
@@ -172,6 +175,7 @@ def claim(run: Run) -> None:
     """Writes settings.json, with the versions and the device, into a new run folder."""
     path = run.folder / "settings.json"
     if path.is_file():
+        remove_leftovers(run.folder)
         return
     versions = {name: version(name) for name in PACKAGES}
     facts = {
@@ -179,8 +183,57 @@ def claim(run: Run) -> None:
         "python": platform.python_version(),
         "versions": versions,
         "device": str(choose_device()),
+        "data": "" if run.drawn else str(run.root),
     }
     write_json(path, {**_identity(run), **facts})
+
+
+def recorded(folder: Path) -> dict[str, Any]:
+    """The parameters with which a run was begun, as `find_run` takes them.
+
+    Raises:
+        CourseError: if the folder holds no run.
+    """
+    path = folder / "settings.json"
+    if not path.is_file():
+        raise CourseError(f"There is no run in '{folder}' to go on with; begin without --resume.")
+    there = read_json(path)
+    settings = there.get("settings")
+    try:
+        usual = asdict(make_settings(settings["profile"]))
+        differs = {
+            name: settings[name] for name in setting_types() if settings[name] != usual[name]
+        }
+        places = {"data": there.get("data", ""), "category": settings["category"]}
+    except (KeyError, TypeError) as error:
+        raise CourseError(
+            f"'{path}' is not a run's file; delete the run folder and repeat."
+        ) from error
+    return {**differs, **places, "profile": settings["profile"], "run": str(folder)}
+
+
+@contextmanager
+def reserved(run: Run, task: str, patience: float = 0) -> Iterator[None]:
+    """Keeps a task in the run folder for one process; the system frees it when the process ends.
+
+    Args:
+        run: the run.
+        task: 'command' for all of a command, 'training' while a network is trained. A command
+            trains in the processes of its lessons, so the two do not exclude each other.
+        patience: seconds to wait for another process, one that was stopped just now.
+
+    Raises:
+        CourseError: if another process is at it.
+    """
+    run.folder.mkdir(parents=True, exist_ok=True)
+    try:
+        with FileLock(run.folder / f".{task}.lock", timeout=patience):
+            yield
+    except Timeout as error:
+        raise CourseError(
+            f"'{run.folder}' is in use by another {task}; wait for its end, or choose another run "
+            "folder."
+        ) from error
 
 
 def _difference(there: dict[str, Any], wanted: dict[str, Any]) -> str:

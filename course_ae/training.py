@@ -1,16 +1,19 @@
 """Lesson 04: learn to rebuild good images, stop in time, and check that something was learnt."""
 
-import copy
+import os
 import sys
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 from tqdm import tqdm
 
+from course_ae import distributed
+from course_ae.checkpoints import Training, TrainingState
 from course_ae.config import CourseError, Settings
 from course_ae.corruption import stain
 from course_ae.model import ConvAutoencoder
@@ -18,15 +21,6 @@ from course_ae.ssim import LOSSES
 
 SNAPSHOT_EPOCHS = (1, 2, 3, 5, 8, 13, 21, 34, 55, 89, 144)  # close together while much changes
 LEAST_DEPENDENCE = 1 / 3  # below this share of the input's spread the output counts as a constant
-
-
-@dataclass
-class Training:
-    """What a training leaves behind, beside the weights."""
-
-    history: list[dict[str, float]] = field(default_factory=list)  # one row an epoch
-    best_epoch: int = 0
-    snapshots: dict[int, np.ndarray] = field(default_factory=dict)  # epoch: uint8 (k, 227, 227)
 
 
 @dataclass(frozen=True)
@@ -51,10 +45,25 @@ class Dependence:
 
 
 def choose_device() -> torch.device:
-    """CUDA where there is one, else Apple's GPU, else the processor."""
-    if torch.cuda.is_available():
-        return torch.device("cuda")
-    return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
+    """CUDA where there is one, else Apple's GPU, else the processor; $COURSE_AE_DEVICE overrides.
+
+    Raises:
+        CourseError: for a device that does not exist here.
+    """
+    there = {
+        "cpu": True,
+        "cuda": torch.cuda.is_available(),
+        "mps": torch.backends.mps.is_available(),
+    }
+    chosen = os.environ.get("COURSE_AE_DEVICE") or next(
+        name for name in ("cuda", "mps", "cpu") if there[name]
+    )
+    if chosen not in there or not there[chosen]:
+        usable = ", ".join(name for name in there if there[name])
+        raise CourseError(f"There is no device '{chosen}' here; choose one of: {usable}.")
+    if chosen == "cuda" and "LOCAL_RANK" in os.environ:  # torchrun: one GPU a process
+        return torch.device(chosen, int(os.environ["LOCAL_RANK"]) % torch.cuda.device_count())
+    return torch.device(chosen)
 
 
 def mixed_precision(device: torch.device) -> torch.autocast:
@@ -111,15 +120,16 @@ def train_epoch(
 
 
 def training_batches(
-    x_train: Tensor, settings: Settings, generator: torch.Generator
+    x_train: Tensor, settings: Settings, generator: torch.Generator, least: int = 2
 ) -> Iterator[tuple[Tensor, Tensor]]:
     """What the network is shown and what it shall draw, batch by batch in a new random order.
 
     Both are the same images, unless the network is to repair: then what is shown has stains.
+    A last batch of fewer than `least` images is left out: batch normalisation needs two.
     """
     order = torch.randperm(len(x_train), generator=generator).to(x_train.device)
     for batch in order.split(settings.batch_size):
-        if len(batch) == 1:  # batch normalisation needs two images; the order is another next time
+        if len(batch) < least:  # the order is another next time
             continue
         x = x_train[batch]  # (B, 1, 227, 227)
         yield (stain(x, x_train, generator)[0] if settings.repair else x), x
@@ -144,6 +154,7 @@ def fit(
     x_val: Tensor,
     settings: Settings,
     watch: Tensor | None = None,
+    checkpoint: Path | None = None,
 ) -> Training:
     """Trains with Adam until the validation loss has not fallen for `patience` epochs.
 
@@ -156,53 +167,78 @@ def fit(
         settings: loss, learning_rate, anneal, batch_size, epochs, patience, repair and seed are
             used.
         watch: a few images (k, 1, 227, 227) whose reconstructions are kept along the way.
+        checkpoint: a file for the state after each epoch; where it is there already, training goes
+            on from it. The caller removes it.
+
+    Raises:
+        CourseError: if the loss was never a number, the checkpoint is of another training, or
+            there are too few images in a batch for all processes.
     """
+    least = 2 * distributed.size()  # images in a batch, two for each process
+    if settings.batch_size < least:
+        raise CourseError(
+            f"{distributed.size()} processes need batches of at least {least} images; raise "
+            f"'batch_size', now {settings.batch_size}."
+        )
     optimizer = torch.optim.Adam(model.parameters(), lr=settings.learning_rate, fused=True)
-    generator = torch.Generator().manual_seed(settings.seed)
+    state = TrainingState(
+        model, optimizer, step_size(optimizer, settings, len(x_train), least), settings
+    )
+    if checkpoint and checkpoint.is_file():
+        state.load(checkpoint)
     shown_val = x_val
     if settings.repair:  # the same stains after each epoch
         shown_val, _ = stain(x_val, x_train, torch.Generator().manual_seed(settings.seed))
-    result, best_loss, best_weights = Training(), float("inf"), None
-    total = settings.epochs * len(x_train)
-    with tqdm(total=total, unit=" images", file=sys.stdout, mininterval=1) as bar:
-        schedule = _schedule(optimizer, settings, len(x_train))
+    network, result = distributed.parallel(distributed.synchronised(model)), state.result
+    done, all_images = (epochs * len(x_train) for epochs in (len(result.history), settings.epochs))
+    quiet = not distributed.is_first()
+    with tqdm(
+        total=all_images,
+        initial=done,
+        unit=" images",
+        file=sys.stdout,
+        mininterval=1,
+        disable=quiet,
+    ) as bar:
 
         def after_step(count: int) -> None:
-            bar.update(count)
-            schedule.step()
+            bar.update(count * distributed.size())
+            state.schedule.step()
 
-        for epoch in range(1, settings.epochs + 1):
+        while not result.is_over(settings):
             start = time.perf_counter()
-            batches = training_batches(x_train, settings, generator)
-            train_loss = train_epoch(model, optimizer, batches, settings.loss, after_step)
+            batches = training_batches(x_train, settings, state.generator, least)
+            batches = distributed.parts(batches)
+            train_loss = train_epoch(network, optimizer, batches, settings.loss, after_step)
+            distributed.average_statistics(model)
             val_loss = evaluate_loss(reconstruct(model, shown_val), x_val, settings.loss)
-            seconds = time.perf_counter() - start
-            row = {"epoch": epoch, "train_loss": train_loss, "val_loss": val_loss}
-            result.history.append({**row, "seconds": seconds})
+            # The same numbers in all processes, which so stop after the same epoch.
+            train_loss, val_loss = distributed.mean(train_loss, val_loss)
+            row = {"train_loss": train_loss, "val_loss": val_loss}
+            state.add_epoch(row, time.perf_counter() - start)
+            epoch = len(result.history)
             bar.set_postfix_str(f"epoch {epoch}, loss {train_loss:.4f}, validation {val_loss:.4f}")
             if watch is not None and epoch in SNAPSHOT_EPOCHS:
                 result.snapshots[epoch] = to_uint8(reconstruct(model, watch))
-            if val_loss < best_loss:
-                best_loss, result.best_epoch = val_loss, epoch
-                best_weights = copy.deepcopy(model.state_dict())
-            elif epoch - result.best_epoch >= settings.patience:
-                break
-    if best_weights is None:
+            if checkpoint:
+                state.save(checkpoint)
+    if not state.best_weights:
         raise CourseError(
             "The validation loss was never a number; lower 'learning_rate' and train again."
         )
-    model.load_state_dict(best_weights)
+    model.load_state_dict(state.best_weights)
     return result
 
 
-def _schedule(
-    optimizer: torch.optim.Optimizer, settings: Settings, images: int
+def step_size(
+    optimizer: torch.optim.Optimizer, settings: Settings, images: int, least: int
 ) -> torch.optim.lr_scheduler.LRScheduler:
     """The step size: constant, or one cycle (Smith and Topin, "Super-convergence", 2018)."""
     if not settings.anneal:
         return torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: 1.0)
     size = settings.batch_size
-    steps = settings.epochs * (images // size + (images % size > 1))  # as `training_batches` has it
+    # As many batches an epoch as `training_batches` has.
+    steps = settings.epochs * (images // size + (images % size >= least))
     return torch.optim.lr_scheduler.OneCycleLR(
         optimizer, settings.learning_rate, total_steps=steps, pct_start=0.1
     )

@@ -95,7 +95,7 @@ def test_too_few_images_to_split(places, small_data, capsys):
 
 
 def test_run_folder_of_another_run(places, small_data, monkeypatch, capsys):
-    monkeypatch.setattr(batch, "run_lessons", lambda run, parameters: [])
+    monkeypatch.setattr(batch, "run_lessons", lambda run, parameters, resume: [])
     assert main(["run", "--data", str(small_data), "--run", "è mia"]) == 0
     assert (places / "è mia/report/index.html").is_file()
     capsys.readouterr()
@@ -111,7 +111,9 @@ def test_run_folder_that_is_a_file_or_below_one(places, small_data, capsys):
 
 def test_lessons_get_absolute_paths_and_parsed_values(places, small_data, monkeypatch, capsys):
     given = {}
-    monkeypatch.setattr(batch, "run_lessons", lambda run, parameters: given.update(parameters))
+    monkeypatch.setattr(
+        batch, "run_lessons", lambda run, parameters, resume: given.update(parameters)
+    )
     pairs = ["-p", "epochs", "3", "-p", "batch_norm", "False", "-p", "seed", "none"]
     assert main(["run", "--data", str(small_data), "--run", "mia", *pairs]) == 0
     assert given == {
@@ -124,7 +126,7 @@ def test_lessons_get_absolute_paths_and_parsed_values(places, small_data, monkey
 
 
 def test_stopped_by_the_user(places, small_data, monkeypatch, capsys):
-    def stop(run, parameters):
+    def stop(run, parameters, resume):
         raise KeyboardInterrupt
 
     monkeypatch.setattr(batch, "run_lessons", stop)

@@ -30,7 +30,7 @@ def finished(small_data, tmp_path_factory):
     files = {}
 
     def note(stage):
-        files[stage] = {path.name for path in folder.iterdir()}
+        files[stage] = {path.name for path in folder.glob("[!.]*")}
 
     run = open_run(data=str(small_data), run=str(folder), **TINY)
     note("open_run")
@@ -238,7 +238,7 @@ def test_a_model_that_is_there_is_used_and_gives_the_same_scores(finished, copie
     for kind in KINDS:
         assert np.array_equal(scores.values[kind], finished.scores.values[kind])
     assert evaluation.evaluate(copied, images, scores) == finished.summary  # training's included
-    assert {path.name for path in copied.folder.iterdir()} == FILES
+    assert {path.name for path in copied.folder.glob("[!.]*")} == FILES
 
 
 def test_a_new_run_with_the_same_settings_gives_the_same_scores(finished, small_data, tmp_path):
@@ -267,10 +267,10 @@ def test_a_model_of_another_network_is_refused(copied, finished):
 
 
 def test_other_settings_in_the_same_folder_are_refused_and_named(copied, small_data):
-    before = {path.name: path.read_bytes() for path in copied.folder.iterdir()}
+    before = {path.name: path.read_bytes() for path in copied.folder.glob("[!.]*")}
     with pytest.raises(CourseError, match="epochs 2 instead of 3; choose another run folder"):
         open_run(data=str(small_data), run=str(copied.folder), **{**TINY, "epochs": 3})
-    assert {path.name: path.read_bytes() for path in copied.folder.iterdir()} == before
+    assert {path.name: path.read_bytes() for path in copied.folder.glob("[!.]*")} == before
 
 
 def test_changed_images_in_the_same_folder_are_refused(data_copy, tmp_path):
