@@ -7,6 +7,7 @@ a training that was stopped goes on from its checkpoint, and a finished one is o
 
 import os
 import re
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, redirect_stdout
 from io import StringIO
@@ -24,7 +25,7 @@ from course_ae.evaluation import evaluate_all
 from course_ae.runs import claim, draw_sample_bottles, find_run, read_summary, reserved, write_csv
 
 try:
-    from dask.distributed import Client, LocalCluster, as_completed, get_worker
+    from dask.distributed import Client, KilledWorker, LocalCluster, as_completed, get_worker
 except ImportError as error:
     raise CourseError(
         'A sweep needs Dask; install it with: pip install --editable ".[sweep]"'
@@ -32,6 +33,7 @@ except ImportError as error:
 
 THREADS = 2  # processor cores of a worker, where there is no GPU
 WAIT = 600  # seconds to wait for a run folder that a lost worker may still hold
+AGAIN = 3  # times that a training whose workers died is handed out anew
 SUMMARISED = ("auroc", "au_pro", "f")  # columns of the table, for each score
 
 
@@ -127,12 +129,17 @@ def run_sweep(
     with _connected(scheduler, len(trainings)) as (client, threads):
         futures = {client.submit(train, one, threads, pure=False): one for one in trainings}
         say(f"{len(trainings)} trainings, {len(client.scheduler_info()['workers'])} workers")
-        for future in as_completed(futures):
-            one = futures[future]
-            if future.status == "finished":
-                found = future.result()
-            else:
-                found = _failed(one, future.exception())
+        tries, ended = Counter(), as_completed(futures)
+        for future in ended:
+            one, error = futures[future], future.exception()
+            if isinstance(error, KilledWorker) and tries[one["run"]] < AGAIN:
+                # Dask gives up after four lost workers; each has taken the training further.
+                tries[one["run"]] += 1
+                again = client.submit(train, one, threads, pure=False)
+                futures[again] = one
+                ended.add(again)
+                continue
+            found = _failed(one, error) if error else future.result()
             rows[one["run"]] = found
             say(f"{len(rows)} of {len(trainings)}: {_told(found)}")
             ordered = [rows[one["run"]] for one in trainings if one["run"] in rows]
@@ -143,6 +150,8 @@ def run_sweep(
 def _failed(parameters: dict[str, Any], error: BaseException) -> dict[str, Any]:
     found = {name: parameters[name] for name in ("category", "loss", "seed")}
     words = " ".join(str(error).split()) or type(error).__name__
+    if isinstance(error, KilledWorker):
+        words = "its workers died again and again, most likely for want of memory"
     return {**found, "status": "failed", "run": Path(parameters["run"]).name, "error": words}
 
 
@@ -202,7 +211,7 @@ def summary_table(rows: list[dict[str, Any]]) -> list[tuple[str, ...]]:
     groups: dict[tuple[str, str], list[dict[str, Any]]] = {}
     for row in done:
         groups.setdefault((row["category"], row["loss"]), []).append(row)
-    header = ("category", "trained with", "seeds", *(name.replace("_", " ") for name in columns))
+    header = ("category", "trained with", "seeds", *map(_heading, columns))
     return [
         header,
         *(
@@ -210,6 +219,11 @@ def summary_table(rows: list[dict[str, Any]]) -> list[tuple[str, ...]]:
             for (category, loss), group in groups.items()
         ),
     ]
+
+
+def _heading(name: str) -> str:
+    measure, _, kind = name.rpartition("_")  # for example au_pro_l2
+    return f"{measure.replace('_', '-').upper()} {kind}"
 
 
 def _spread(group: list[dict[str, Any]], name: str) -> str:

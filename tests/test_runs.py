@@ -141,7 +141,7 @@ def test_training_figures_are_those_of_the_history(finished):
 
 def test_kept_model_is_the_one_of_the_best_epoch(finished):
     validation = finished.images.validation
-    x_hat = pipeline.rebuild(finished.model, validation)
+    x_hat = pipeline.reconstruct(finished.model, validation)
     found = pipeline.evaluate_loss(x_hat, validation, "ssim")
     assert found == pytest.approx(finished.summary["training"]["val_loss"], rel=1e-3)
 
@@ -151,7 +151,7 @@ def test_mean_image_and_spread_over_images_are_recomputed(finished):
     mean = images.train.mean(dim=0, keepdim=True).expand_as(images.validation)
     expected = pipeline.evaluate_loss(mean, images.validation, "ssim")
     assert training["mean_image_loss"] == pytest.approx(expected)
-    x_hat = pipeline.rebuild(finished.model, images.good).numpy()
+    x_hat = pipeline.reconstruct(finished.model, images.good).numpy()
     assert training["output_std_over_images"] == pytest.approx(x_hat.std(axis=0).mean(), rel=1e-3)
     assert training["output_std_over_images"] > 1e-4  # so that the line above compares something
     spread = images.good.numpy().std(axis=0).mean()

@@ -142,5 +142,5 @@ def test_means_and_spreads_are_those_of_the_seeds():
     ]
     rows.append({"category": "bottle", "loss": "ssim", "status": "failed", "error": "x"})
     header, row = sweep.summary_table(rows)
-    assert header == ("category", "trained with", "seeds", "auroc l2", "au pro l2")
+    assert header == ("category", "trained with", "seeds", "AUROC l2", "AU-PRO l2")
     assert row == ("bottle", "l2", "2", "0.850 ± 0.071", "")
