@@ -40,8 +40,9 @@ def two_by_two(run: Run, images: Images) -> list[dict[str, Any]]:
 
 
 def _read_rows(path: Path) -> list[dict[str, Any]]:
+    kinds = {"loss": str, "seed": int}
     return [
-        {name: value if name == "loss" else float(value) for name, value in row.items()}
+        {name: kinds.get(name, float)(value) for name, value in row.items()}
         for row in read_csv(path)
     ]
 

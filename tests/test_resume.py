@@ -247,6 +247,8 @@ def test_a_trial_of_lesson_06_that_is_done_is_not_repeated(small_data, tmp_path,
     assert tried == [("ssim", 0), ("ssim", 1), ("ssim", 2), ("ssim", 2),
                      ("l2", 0), ("l2", 1), ("l2", 2)]  # fmt: skip
     assert rows == claims.two_by_two(run, images) and len(tried) == 7
+    seeds = [row["seed"] for row in runs.read_csv(run.folder / "two_by_two.csv")]
+    assert seeds == ["0", "1", "2"] * 2  # as if it had never been stopped
 
 
 def test_only_what_dead_processes_left_is_removed(tmp_path):
