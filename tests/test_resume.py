@@ -255,7 +255,6 @@ def test_only_what_dead_processes_left_is_removed(tmp_path):
     import os
 
     mine, dead = tmp_path / f".{os.getpid()}-a.csv", tmp_path / "sub" / ".999999999-b.csv"
-    other = tmp_path / ".12-"
     dead.parent.mkdir()
     for path in (mine, dead, tmp_path / "c.csv", tmp_path / ".hidden"):
         path.write_text("")
@@ -263,7 +262,6 @@ def test_only_what_dead_processes_left_is_removed(tmp_path):
     assert sorted(p.name for p in tmp_path.rglob("*")) == sorted(
         [mine.name, ".hidden", "c.csv", "sub"]
     )
-    assert not other.exists()
 
 
 def test_two_processes_train_as_one(whole, small_data, tmp_path):
@@ -296,9 +294,10 @@ def test_a_process_that_dies_ends_all_with_a_sentence(small_data, tmp_path):
     ]  # fmt: skip
     done = subprocess.run(words, capture_output=True, text=True, timeout=120)
     assert done.returncode != 0
-    assert "exitcode" in done.stderr
     assert not (folder / "model.pt").exists()
-    assert "lost the others" in done.stderr or "Signal 15" in done.stderr or "9" in done.stderr
+    # Unless torchrun was faster and ended the other process itself.
+    lost = "Process 0 of 2 lost the others, one of which has ended" in done.stderr
+    assert lost or "SIGTERM" in done.stderr
 
 
 def test_too_small_batches_for_all_processes_are_refused(monkeypatch):
