@@ -150,24 +150,39 @@ def count_parameters(model: nn.Module) -> int:
     return sum(parameter.numel() for parameter in model.parameters())
 
 
+@torch.inference_mode()
+def outputs(model: ConvAutoencoder, x: Tensor) -> dict[str, Tensor]:
+    """What each layer makes of images (B, 1, H, W), by part and name, in order.
+
+    The network judges as it does after training, with the statistics that it has learnt.
+    """
+    training, found, seen = model.training, {}, {}
+    model.eval()
+    x = x.to(next(model.parameters()).device)
+    for part in ("encoder", "decoder"):
+        for name, layer in getattr(model, part).named_children():
+            x = layer(x)
+            if part == "encoder":
+                seen[name] = x
+            elif name in model.skips:
+                x = x + seen[model.skips[name]]
+            found[f"{part} {name}"] = x
+    model.train(training)
+    return found
+
+
 def layer_table(model: ConvAutoencoder, size: int = 227) -> list[dict[str, object]]:
     """Every layer in order with its output shape (without the batch) and its parameters.
 
     The shapes are measured: one empty image runs through the network.
     """
     rows = []
-    x = torch.zeros(2, 1, size, size, device=next(model.parameters()).device)
-    training = model.training
-    model.eval()
-    with torch.inference_mode():
-        for part in ("encoder", "decoder"):
-            for name, layer in getattr(model, part).named_children():
-                x = layer(x)
-                row = {"part": part, "layer": name, "kind": describe(layer)}
-                rows.append(
-                    {**row, "shape": tuple(x.shape[1:]), "parameters": count_parameters(layer)}
-                )
-    model.train(training)
+    for place, output in outputs(model, torch.zeros(1, 1, size, size)).items():
+        part, name = place.split()
+        layer = getattr(model, part).get_submodule(name)
+        row = {"part": part, "layer": name, "kind": describe(layer)}
+        shape = tuple(output.shape[1:])
+        rows.append({**row, "shape": shape, "parameters": count_parameters(layer)})
     return rows
 
 

@@ -142,6 +142,16 @@ def f_normal(c: Confusion) -> float:
     return 2 * c.tn / (2 * c.tn + c.fp + c.fn) if c.tn else 0.0
 
 
+def precision_normal(c: Confusion) -> float:
+    """Of the products called good, the share that is good: TN/(TN+FN); 0 without a TN."""
+    return c.tn / (c.tn + c.fn) if c.tn else 0.0
+
+
+def recall_normal(c: Confusion) -> float:
+    """Of the good products, the share that is called good: TN/(TN+FP); 0 without a TN."""
+    return c.tn / (c.tn + c.fp) if c.tn else 0.0
+
+
 def f1_defect(c: Confusion) -> float:
     """The usual F1, in which the defects count: 2TP/(2TP+FP+FN); 0 without a TP."""
     return 2 * c.tp / (2 * c.tp + c.fp + c.fn) if c.tp else 0.0
