@@ -18,26 +18,8 @@ from nbconvert.preprocessors import CoalesceStreamsPreprocessor
 
 from course_ae.config import CourseError, cache_folder, nearest
 from course_ae.files import replace_file
+from course_ae.lessons import lessons, still
 from course_ae.runs import Run
-
-
-def lessons_folder() -> Path:
-    """Where the lessons lie: inside an installed package, or beside it in a checkout."""
-    package = Path(__file__).resolve().parent
-    inside = package / "notebooks"
-    return inside if inside.is_dir() else package.parent / "notebooks"
-
-
-def lessons() -> list[Path]:
-    """The lessons, in order.
-
-    Raises:
-        CourseError: if there are none.
-    """
-    found = sorted(lessons_folder().glob("[0-9][0-9]_*.ipynb"))
-    if not found:
-        raise CourseError(f"There are no lessons in '{lessons_folder()}'; install course-ae again.")
-    return found
 
 
 def check_parameters(paths: Iterable[Path], names: Iterable[str]) -> None:
@@ -124,7 +106,7 @@ def run_lesson(path: Path, folder: Path, parameters: dict[str, Any], progress: "
                 f"how far it came is in '{failed}'."
             ) from error
         notebook, _ = CoalesceStreamsPreprocessor().preprocess(notebook, {})
-        nbformat.write(notebook, part)
+        nbformat.write(still(notebook), part)
     failed.unlink(missing_ok=True)  # of an earlier try
 
 

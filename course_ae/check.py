@@ -91,7 +91,7 @@ def check_folder(name: str, folder: Path) -> Finding:
 
 def check_lessons() -> Finding:
     """The notebooks."""
-    from course_ae.batch import lessons, lessons_folder
+    from course_ae.lessons import lessons, lessons_folder
 
     try:
         return True, f"lessons: {len(lessons())} in '{lessons_folder()}'"

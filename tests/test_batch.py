@@ -11,7 +11,7 @@ import nbformat
 import pytest
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 
-from course_ae import batch, report, runs
+from course_ae import batch, lessons, report, runs
 from course_ae.config import CourseError, setting_types
 
 NAMES = list(dict.fromkeys([*runs.PLACES, *setting_types()]))
@@ -34,7 +34,7 @@ def write_lesson(folder, name, *sources, names=NAMES):
 def folder(tmp_path, monkeypatch):
     """Where a test writes its lessons."""
     folder = tmp_path / "lezioni {x}"
-    monkeypatch.setattr(batch, "lessons_folder", lambda: folder)
+    monkeypatch.setattr(lessons, "lessons_folder", lambda: folder)
     return folder
 
 
@@ -49,20 +49,20 @@ def files(run):
 
 
 def test_committed_lessons_take_every_parameter():
-    paths = batch.lessons()
+    paths = lessons.lessons()
     assert [path.name[:2] for path in paths] == ["01", "02", "03", "04", "05", "06", "07"]
     batch.check_parameters(paths, NAMES)
 
 
 def test_no_lessons_is_one_sentence(folder):
     with pytest.raises(CourseError, match=r"no lessons in .*lezioni"):
-        batch.lessons()
+        lessons.lessons()
 
 
 def test_unknown_parameter_names_the_nearest(folder):
     write_lesson(folder, "01_first")
     with pytest.raises(CourseError, match=r"01_first has no parameter 'epoch'; .*'epochs'\?"):
-        batch.check_parameters(batch.lessons(), ["epoch"])
+        batch.check_parameters(lessons.lessons(), ["epoch"])
 
 
 def test_lessons_run_in_order_and_make_a_report(folder, run, capfd):
