@@ -47,8 +47,8 @@ def png(figure: Figure) -> bytes:
 
 
 def show(figure: Figure, caption: str) -> None:
-    """Displays a figure and below it what there is to see."""
-    display(Image(png(figure)))
+    """Displays a figure and below it what there is to see, which is also its text for the blind."""
+    display(Image(png(figure), alt=caption))
     display(Markdown(f"**Figure.** {caption}"))
 
 
@@ -237,8 +237,12 @@ def comparison(
     return figure
 
 
-def scatter_scores(axes: Axes, scores: Scores, kind: str, part: str) -> None:
-    """The slides' scatter plot: one dot an image, its difference score upwards."""
+def scatter_scores(axes: Axes, scores: Scores, kind: str, part: str) -> np.ndarray:
+    """The slides' scatter plot: one dot an image, its difference score upwards.
+
+    Returns:
+        Which image each dot is, from the left: numbers among all test images.
+    """
     index = getattr(scores, part)
     order = index[np.argsort(scores.labels[index], kind="stable")]
     for defect in dict.fromkeys(scores.defects[order]):
@@ -249,6 +253,19 @@ def scatter_scores(axes: Axes, scores: Scores, kind: str, part: str) -> None:
     axes.set_title(f"{part} part, {kind.upper()} difference score", fontsize=10)
     axes.set_xlabel("image")
     axes.set_ylabel("difference score")
+    return order
+
+
+def scatter_all(axes: Axes, values: np.ndarray, labels: np.ndarray) -> list[tuple[Any, np.ndarray]]:
+    """Hollow dots of all images, good ones first; returns both kinds' dots and which images."""
+    dots, x = [], 0
+    for label, colour, marker in ((0, BLUE, "o"), (1, RED, "^")):
+        where = np.flatnonzero(labels == label)
+        drawn = axes.scatter(x + np.arange(len(where)), values[where], marker=marker, s=22,
+                             edgecolors=colour, facecolors="none", linewidths=1)  # fmt: skip
+        dots.append((drawn, where))
+        x += len(where)
+    return dots
 
 
 def threshold_scatter(scores: Scores, kind: str, threshold: float) -> Figure:
