@@ -65,6 +65,13 @@ def make_parser() -> argparse.ArgumentParser:
         "evaluate", evaluate_run, "score the test images as lessons 05 to 07 do, without notebooks"
     )
     check = add("check", check_course, "tell whether this machine and the data are ready")
+    begin = add("start", start_lessons, "copy the lessons into a folder of yours, to work in")
+    begin.add_argument("folder", metavar="DIR", help="your folder; files that are there stay")
+    slides = add("slides", export_slides, "export the executed lessons as slides for a browser")
+    slides.add_argument("folder", metavar="DIR", help="where the slides go")
+    slides.add_argument(
+        "--run", default="", metavar="RUN", help="a run's folder; else the course's own lessons"
+    )
     table = add("table", print_table, "print the results of runs as a Markdown table")
     bench = add("bench", print_bench, "measure speed and memory on this machine (some minutes)")
     bench.add_argument("--json", action="store_true", help="print all figures as JSON")
@@ -266,6 +273,29 @@ def print_table(args: argparse.Namespace) -> int:
         raise CourseError(
             "One of the runs is not finished; repeat 'course-ae run' on it."
         ) from error
+    return 0
+
+
+def start_lessons(args: argparse.Namespace) -> int:
+    """Copies the lessons for a student, without outputs and solutions; overwrites nothing."""
+    from course_ae.lessons import copy_for_students
+
+    folder = Path(args.folder).expanduser()
+    written, kept = copy_for_students(folder)
+    print(f"{len(written)} lessons copied to '{folder}'.")
+    if kept:
+        print(f"Left as they are: {', '.join(path.name for path in kept)}.")
+    first = min(written + kept)
+    print(f'Open them with: jupyter lab "{first}"')
+    return 0
+
+
+def export_slides(args: argparse.Namespace) -> int:
+    """Writes each executed lesson as slides."""
+    from course_ae.slides import write_slides
+
+    run = Path(args.run).expanduser() if args.run else None
+    print(f"Slides: {write_slides(Path(args.folder).expanduser(), run)}")
     return 0
 
 

@@ -5,6 +5,7 @@ The pages load nothing from the net and name no folder of this machine, so they 
 
 import base64
 import re
+from copy import deepcopy
 from html import escape
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,9 @@ from nbformat import NotebookNode
 
 from course_ae.config import CourseError
 from course_ae.files import write_text
+from course_ae.lessons import still
 from course_ae.runs import Run, read_json, read_summary
+from course_ae.story import story
 from course_ae.training import LEAST_DEPENDENCE
 
 HEADER = ("score", "AUROC", "AU-PRO", "F", "mean F (5-95 %)", "alarms", "missed")
@@ -37,7 +40,16 @@ NOTE = (
     "baseline that needs no network."
 )
 # nbconvert's page, without the scripts it would fetch, and fit for a phone.
-TEMPLATE = """{% extends 'lab/index.html.j2' %}
+# The text of a picture for those who cannot see it is in its output's metadata.
+BLOCKS = """{% block data_png scoped %}
+<div class="jp-RenderedImage jp-OutputArea-output">
+<img src="data:image/png;base64,{{ output.data['image/png'] | escape_html }}"
+ alt="{{ (output | get_metadata('alt', 'image/png') or '') | escape_html }}">
+</div>
+{% endblock data_png %}
+"""
+TEMPLATE = (
+    """{% extends 'lab/index.html.j2' %}
 {% block html_head_js %}{% endblock %}
 {% block html_head_js_mathjax %}{% endblock %}
 {% block html_head_js_mermaidjs %}{% endblock %}
@@ -50,7 +62,8 @@ img { max-width: 100%; height: auto; }
 @media (max-width: 40em) { .jp-InputPrompt, .jp-OutputPrompt { display: none !important; } }
 </style>{% endblock %}
 """
-WIDGET = "application/vnd.jupyter.widget-view+json"
+    + BLOCKS
+)
 STYLE = """
 :root { color-scheme: light dark; --line: #8886; --soft: #8882; --link: #0072b2; }
 @media (prefers-color-scheme: dark) { :root { --link: #56b4e9; } }
@@ -63,6 +76,8 @@ th, td { white-space: nowrap; }
 th:first-child, td:first-child { text-align: left; }
 thead { background: var(--soft); }
 img { max-width: 100%; height: auto; background: white; }
+.story { display: grid; gap: .6em; grid-template-columns: repeat(auto-fit, minmax(10.5em, 1fr)); }
+.story figure { margin: 0; font-size: .85em; } .story img { width: 100%; }
 dt { font-weight: bold; } dd { margin: 0 0 .5em; }
 """
 
@@ -164,7 +179,8 @@ def write_report(run: Run) -> Path:
         lessons.append((page.name, lesson_title(notebook, path.stem), facts))
     index = report / "index.html"
     write_text(
-        index, index_page(read_json(run.folder / "settings.json"), read_summary(run), lessons)
+        index,
+        index_page(read_json(run.folder / "settings.json"), read_summary(run), lessons, story(run)),
     )
     return index
 
@@ -177,38 +193,51 @@ def lesson_title(notebook: NotebookNode, name: str) -> str:
 
 
 def lesson_page(notebook: NotebookNode, name: str) -> str:
-    """An executed lesson as one HTML file; the notebook is changed on the way."""
-    # Two parameters and warnings name folders of this machine; sliders need a running kernel.
+    """An executed lesson as one HTML file."""
+    notebook = without_places(still(notebook))
+    notebook.metadata["title"] = lesson_title(notebook, name)
+    page, _ = HTMLExporter(raw_template=TEMPLATE).from_notebook_node(notebook)
+    return links_to_pages(page)
+
+
+def without_places(notebook: NotebookNode) -> NotebookNode:
+    """A copy without what names folders of this machine: two parameters, and warnings."""
+    notebook = deepcopy(notebook)
     for cell in notebook.cells:
         if "injected-parameters" in cell.metadata.get("tags", []):
             cell.source = re.sub(r"^(data|run) = .*\n?", "", cell.source, flags=re.MULTILINE)
         if cell.cell_type == "code":
-            cell.outputs = [_portable(output) for output in cell.outputs if _is_kept(output)]
+            cell.outputs = [out for out in cell.outputs if out.get("name") != "stderr"]
     notebook.metadata.pop("widgets", None)
-    notebook.metadata["title"] = lesson_title(notebook, name)
-    page, _ = HTMLExporter(raw_template=TEMPLATE).from_notebook_node(notebook)
+    return notebook
+
+
+def links_to_pages(page: str) -> str:
+    """Links from lesson to lesson lead to their pages instead of to the notebooks."""
     return re.sub(r'(href="(?:\./)?\d\d_[^"/#]*)\.ipynb', r"\1.html", page)
 
 
-def _is_kept(output: NotebookNode) -> bool:
-    return output.get("name") != "stderr"
-
-
-def _portable(output: NotebookNode) -> NotebookNode:
-    if WIDGET in output.get("data", {}):
-        output.data = {"text/markdown": "*The slider here works in JupyterLab.*"}
-    return output
+def list_page(title: str, pages: dict[str, str]) -> str:
+    """A page with links: the pages' file names and what to call them."""
+    items = "".join(
+        f'<li><a href="{escape(name)}">{escape(text)}</a></li>\n' for name, text in pages.items()
+    )
+    return _page(title, f"<ul>{items}</ul>")
 
 
 def index_page(
-    settings: dict[str, Any], summary: dict[str, Any], lessons: list[tuple[str, str, dict]]
+    settings: dict[str, Any],
+    summary: dict[str, Any],
+    lessons: list[tuple[str, str, dict]],
+    opening: str = "",
 ) -> str:
-    """The first page: the result, how the training went, and links to the lessons.
+    """The first page: the story, the result, how the training went, and links to the lessons.
 
     Args:
         settings: the content of settings.json.
         summary: the content of summary.json.
         lessons: file name, title and papermill's facts (duration, end) of each lesson.
+        opening: HTML to begin with, from `story`.
     """
     s = settings["settings"]
     date = max((facts.get("end_time") or "" for *_, facts in lessons), default="")[:10]
@@ -221,7 +250,8 @@ def index_page(
         f"<dt>{escape(name)}</dt><dd>{escape(text)}</dd>\n"
         for name, text in training_facts(summary).items()
     )
-    body = f"""<p>{escape(told)}</p>
+    body = f"""{opening}
+<p>{escape(told)}</p>
 <h2>Result</h2>
 {_html_table(result_table(summary))}
 <p>{escape(NOTE)}</p>
