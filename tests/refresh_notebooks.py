@@ -14,6 +14,8 @@ import nbformat
 from nbclient import NotebookClient
 from nbconvert.preprocessors import CoalesceStreamsPreprocessor
 
+from course_ae.lessons import still
+
 NOTEBOOKS = Path(__file__).resolve().parent.parent / "notebooks"
 STRIP = ["--keep-output", "--keep-count", "--extra-keys", "metadata.widgets metadata.papermill"]
 
@@ -30,6 +32,7 @@ def refresh(path: Path) -> None:
     )
     client.execute()
     notebook, _ = CoalesceStreamsPreprocessor().preprocess(notebook, {})
+    notebook = still(notebook)
     for cell in notebook.cells:
         cell.metadata.pop("execution", None)  # times of day
     nbformat.write(notebook, path)
