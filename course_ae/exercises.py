@@ -78,7 +78,7 @@ def _has_form(answer: Any, form: str) -> bool:
 
 def _same(answer: Any, wanted: Any, tolerance: float) -> bool:
     if isinstance(wanted, str):
-        return str(answer).strip().casefold() == wanted
+        return str(answer).strip().casefold() == wanted.casefold()
     if isinstance(wanted, frozenset):
         return frozenset(str(word).strip().casefold() for word in answer) == wanted
     if np.shape(answer) != np.shape(wanted):

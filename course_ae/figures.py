@@ -15,7 +15,7 @@ from matplotlib import colormaps
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
-from matplotlib.ticker import PercentFormatter
+from matplotlib.ticker import MaxNLocator, PercentFormatter
 from sklearn.metrics import roc_curve
 
 from course_ae.metrics import PixelRates
@@ -68,6 +68,8 @@ def table(rows: Sequence[dict[str, Any]], decimals: int | None = None) -> None:
 def _text(value: Any, form: str) -> str:
     if value is None:
         return ""
+    if isinstance(value, bool):
+        return "yes" if value else "no"
     if isinstance(value, float):
         return f"{value:{form}}"
     return f"{value:,}" if isinstance(value, int) else str(value).replace("|", "\\|")
@@ -207,6 +209,7 @@ def learning_curves(
     if mean_image_loss is not None:
         axes.axhline(mean_image_loss, color="black", ls=":", label="mean image, validation")
     axes.set_xlabel("epoch")
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     axes.set_ylabel("loss")
     axes.set_ylim(bottom=0)
     axes.legend(fontsize=8)
@@ -252,6 +255,7 @@ def scatter_scores(axes: Axes, scores: Scores, kind: str, part: str) -> np.ndarr
                      label=defect, linewidths=0)  # fmt: skip
     axes.set_title(f"{part} part, {kind.upper()} difference score", fontsize=10)
     axes.set_xlabel("image")
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     axes.set_ylabel("difference score")
     return order
 
@@ -259,10 +263,11 @@ def scatter_scores(axes: Axes, scores: Scores, kind: str, part: str) -> np.ndarr
 def scatter_all(axes: Axes, values: np.ndarray, labels: np.ndarray) -> list[tuple[Any, np.ndarray]]:
     """Hollow dots of all images, good ones first; returns both kinds' dots and which images."""
     dots, x = [], 0
-    for label, colour, marker in ((0, BLUE, "o"), (1, RED, "^")):
+    for label, colour, marker, name in ((0, BLUE, "o", "good"), (1, RED, "^", "defective")):
         where = np.flatnonzero(labels == label)
         drawn = axes.scatter(x + np.arange(len(where)), values[where], marker=marker, s=22,
-                             edgecolors=colour, facecolors="none", linewidths=1)  # fmt: skip
+                             edgecolors=colour, facecolors="none", linewidths=1,
+                             label=name)  # fmt: skip
         dots.append((drawn, where))
         x += len(where)
     return dots

@@ -34,7 +34,15 @@ def given(bottles):
                     {"best": maps, "l2": maps_l2}, good)  # fmt: skip
     images = rng.random((12, 30, 40)) * np.linspace(0.5, 1, 40)
     images[:, 3, 7] = 3.0  # the brightest pixel varies least
-    tried = [{"au_pro": a, "auroc": b} for a, b in ((0.1, 0.5), (0.2, 0.6), (0.1, 0.5), (0.3, 0.4))]
+    steps = {
+        "a": (0.1, 0.5),
+        "b": (0.5, 0.6),
+        "c": (0.3, 0.9),
+        "Step d": (0.6, 0.4),
+        "e": (0.7, 0.4),
+    }
+    steps["b"] = (0.35, 0.6)
+    tried = [{"step": name, "au_pro": a, "auroc": b} for name, (a, b) in steps.items()]
     x = bottles[:1]
     noisy = (x + 0.05 * torch.randn(x.shape, generator=torch.Generator().manual_seed(0))).clamp(
         0, 1
@@ -42,7 +50,7 @@ def given(bottles):
     return {
         "1.2": (bottles[:4, 0].numpy(),), "1.3": (images,), "2.2": (500, 0),
         "4.1": (x, noisy), "4.2": (x,),
-        "5.2": (scores,), "5.3": (scores,), "6.1": ({"l2": rng.uniform(0.5, 1, 100)},),
+        "5.2": (scores,), "5.3": (scores,), "6.1": ({"ssim": rng.uniform(0.5, 1, 100)},),
         "6.3": (scores,), "7.2": (scores, masks), "7.3": (tried,),
     }  # fmt: skip
 

@@ -149,7 +149,7 @@ def test_links_between_lessons_resolve(path):
 
 # Numbers that are no results: the slides', settings, limits of a measure, an example.
 FIXED = {
-    "0.78", "0.57", "0.389", "1e-4", "0.5", "0.95", "1.5", "0.8", "1.0", "0.3", "0.1",
+    "0.78", "0.57", "0.389", "1e-4", "0.5", "0.95", "1.5", "0.8", "1.0", "0.3", "0.1", "0.15",
 }  # fmt: skip
 
 
@@ -262,7 +262,7 @@ def test_the_claims_of_the_lessons_agree_with_the_numbers_of_the_run(chain):
         assert f"| {claim['verdict']} |" in said
     best = summary["scores"]["best"]["auroc"]
     mean = summary["baselines"]["mean_image_best"]["auroc"]
-    verdict = "beats" if best > mean else "does not beat"
+    verdict = "beats" if best > mean + 0.005 else "does not beat"
     assert f"({best:.3f}) {verdict} the best mean image ({mean:.3f})" in said
     with (folder / "scores.csv").open(encoding="utf-8", newline="") as file:
         scores = list(csv.DictReader(file))

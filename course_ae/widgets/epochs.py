@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 import ipywidgets as w
 import numpy as np
+from matplotlib.ticker import MaxNLocator
 
 from course_ae.figures import BLUE, RED, draw_image
 from course_ae.widgets.view import Explorer, View
@@ -32,6 +33,7 @@ class EpochView(View):
         curves.plot(epochs, [row["train_loss"] for row in history], "-", c=BLUE, label="training")
         curves.plot(epochs, [row["val_loss"] for row in history], "--", c=RED, label="validation")
         curves.set_xlabel("epoch")
+        curves.xaxis.set_major_locator(MaxNLocator(integer=True))
         curves.set_title("loss", fontsize=9)
         curves.set_ylim(bottom=0)
         curves.legend(fontsize=8)

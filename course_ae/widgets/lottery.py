@@ -29,8 +29,11 @@ class LotteryView(View):
             self.dots[kind] = scatter_all(upper, values, scores.labels)
             self.lines[kind] = upper.axhline(values.mean(), color="black", ls="--")
             upper.set_title(f"{kind.upper()} score; filled: in the validation part", fontsize=9)
+            upper.set_xlabel("test image")
+            upper.legend(fontsize=7, loc="upper left")
             lower.hist(found, np.linspace(0, 1, 41), color=colour, alpha=0.6, edgecolor="white")
             lower.set_xlabel(f"F of {kind.upper()} over {len(found)} splits")
+            lower.set_ylabel("splits")
             self.marks[kind] = lower.axvline(0, color="black", lw=2, ls=line)
         moving = [*self.lines.values(), *self.marks.values()]
         self.moves(*[dot for dots in self.dots.values() for dot, _ in dots], *moving)

@@ -6,6 +6,8 @@ from course_ae.figures import draw_image, strip
 from course_ae.pipeline import Scores
 from course_ae.widgets.view import Explorer, View, choice
 
+NAMES = {"l2": "L2", "ssim": "SSIM", "best": "lesson 07"}
+
 
 class SameImageView(View):
     """An image with its maps, and where it stands among all test images by each score.
@@ -45,7 +47,8 @@ class SameImageView(View):
             strict=True,
         ):  # fmt: skip
             strip(axes, {n: values[scores.defects == n] for n in names}, scores.defects)
-            axes.set_title(f"{kind.upper()} score", fontsize=10)
+            axes.set_title(f"{NAMES[kind]} score", fontsize=10)
+            axes.tick_params(axis="x", labelrotation=20)
             axes.axhline(values[scores.labels == 0].max(), color="black", ls=":", lw=1)
             self.rings[kind] = axes.axhline(values[0], color="black", lw=1.5)
         self.names = names
@@ -61,11 +64,12 @@ class SameImageView(View):
             self.rings[kind].set_ydata([values[image]] * 2)
             others = values[good & (np.arange(len(values)) != image)]
             said.append(
-                f"{kind.upper()} {values[image]:.4g}, above {(others < values[image]).sum()}"
+                f"{NAMES[kind]} {values[image]:.4g}, above {(others < values[image]).sum()}"
             )
         total = (good & (np.arange(len(good)) != image)).sum()
         name = self.scores.names[image].removeprefix("test/")
-        return f"{name}: {'; '.join(said)} of the {total} other good images."
+        other = "" if self.scores.labels[image] else "other "
+        return f"{name}: {'; '.join(said)} of the {total} {other}good images."
 
 
 def masks_shape(columns: dict[str, np.ndarray]) -> tuple[int, ...]:

@@ -65,7 +65,7 @@ class ThresholdView(View):
 
     def _add_plots(self) -> None:
         grid = self.figure.add_gridspec(
-            1, 3, left=0.07, right=0.98, top=0.95, bottom=0.6, width_ratios=(2.2, 1, 1.5),
+            1, 3, left=0.085, right=0.98, top=0.95, bottom=0.6, width_ratios=(2.2, 1, 1.5),
             wspace=0.3,
         )  # fmt: skip
         self.scatter, middle, right = (self.figure.add_subplot(cell) for cell in grid)
