@@ -112,7 +112,7 @@ def told(summary: dict[str, Any]) -> str:
     test = found["test"]
     name = "With lesson 07's score" if kind == "best" else "With the slides' L2 score"
     pixel = (summary["metrics"]["pixel"].get(kind) or {}).get("au_pro")
-    where = f" It also points at the right places: AU-PRO {pixel:.3f}." if pixel else ""
+    where = f" Where it points: AU-PRO {pixel:.3f}, of 1." if pixel else ""
     return (
         f"{name}, {test['tp']} of {test['tp'] + test['fn']} defects in the test part are found, "
         f"and {test['fp']} of {test['fp'] + test['tn']} good ones raise a false alarm. Without a "

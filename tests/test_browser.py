@@ -16,6 +16,7 @@ import urllib.request
 
 import nbformat
 import pytest
+import torch
 from nbformat.v4 import new_code_cell, new_notebook
 
 from course_ae import (
@@ -42,6 +43,7 @@ sync_api = pytest.importorskip("playwright.sync_api")
 SMALL = {"epochs": 2, "width": 0.1, "bottleneck": 16, "batch_size": 4}
 PRELUDE = """
 import numpy as np
+import torch
 from course_ae import evaluation, metrics, pipeline, runs, training, widgets
 lesson = runs.open_run(data={data!r}, run={run!r}, **{small!r})
 images = pipeline.prepare(lesson)
@@ -212,7 +214,9 @@ def test_the_preprocessing_explorer(lab, small):
 
 def test_the_layer_explorer(lab, small):
     cell = lab.explorer("layers")
-    view = widgets.LayerView(small.model, small.images.good[:4])
+    broken = [sample.label for sample in small.run.test].index(1)
+    x = torch.cat([small.images.test[broken, None], small.images.good[:3]])
+    view = widgets.LayerView(small.model, x)
     for layer in ("encoder dense", "decoder up2"):
         choose(cell, "layer", layer)
         wait_until_said(lab, cell, view.at(layer, 0))
@@ -221,12 +225,12 @@ def test_the_layer_explorer(lab, small):
 def test_the_similarity_explorer(lab, small):
     cell = lab.explorer("similarity")
     view = widgets.SimilarityView(small.images.good[:1])
-    wait_until_said(lab, cell, view.at())
+    wait_until_said(lab, cell, view.at(noise=0.05))
     handle = cell.get_by_role("slider", name="shift (pixels)")
     handle.focus()
     for pixels in (1, 2, 3):
         lab.page.keyboard.press("ArrowRight")
-        wait_until_said(lab, cell, view.at(shift=pixels))
+        wait_until_said(lab, cell, view.at(shift=pixels, noise=0.05))
 
 
 def test_the_epoch_explorer(lab, small):

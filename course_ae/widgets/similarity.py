@@ -80,6 +80,6 @@ def similarity_explorer(x: Tensor) -> Explorer:
         "contrast": slider(0.0, 2.0, 1.0, "contrast", 0.05),
         "blur": slider(0.0, 6.0, 0.0, "blur (pixels)", 0.5),
         "shift": slider(-10, 10, 0, "shift (pixels)"),
-        "noise": slider(0.0, 0.3, 0.0, "noise", 0.01),
+        "noise": slider(0.0, 0.3, 0.05, "noise", 0.01),  # a first example
     }
     return Explorer(SimilarityView(x), controls)
