@@ -282,7 +282,7 @@ def start_lessons(args: argparse.Namespace) -> int:
 
     folder = Path(args.folder).expanduser()
     written, kept = copy_for_students(folder)
-    print(f"{len(written)} lessons copied to '{folder}'.")
+    print(f"{len(written)} lesson{'' if len(written) == 1 else 's'} copied to '{folder}'.")
     if kept:
         print(f"Left as they are: {', '.join(path.name for path in kept)}.")
     first = min(written + kept)

@@ -21,12 +21,14 @@ SCRIPT = """Reveal.initialize({ controls: true, progress: true, hash: true, slid
   transition: "none", width: 1280, height: 760, margin: 0.03, center: false });"""
 STYLE = """
 :root { --jp-content-font-size1: 22px; --jp-ui-font-size1: 22px; --jp-code-font-size: 17px; }
-body { background: white; }
+html, body, main { height: 100%; margin: 0; overflow: hidden; background: white; }
 .reveal { font-size: 22px; font-family: sans-serif; text-align: left; }
 .reveal .slides { text-align: left; }
 .reveal .slides > section, .reveal .slides > section > section { height: 100%; overflow-y: auto; }
 .reveal h1 { font-size: 44px; } .reveal h2 { font-size: 34px; } .reveal h3 { font-size: 28px; }
-.reveal img { max-width: 100%; max-height: 470px; }
+.reveal img { width: min(100%, 1150px); max-height: 470px; object-fit: contain;
+  object-position: left; margin: 0; }
+.reveal .highlight pre { font-size: 17px; line-height: 1.35; white-space: pre-wrap; }
 .reveal a.anchor-link, .reveal .jp-InputPrompt, .reveal .jp-OutputPrompt { display: none; }
 .reveal details { color: #444; font-size: 17px; margin: .3em 0; }
 .reveal .jp-RenderedHTMLCommon, .reveal .jp-OutputArea-output { overflow-x: auto; }

@@ -367,6 +367,13 @@ def test_there_is_one_picture_an_explorer_and_no_error_anywhere(lab, server):
     assert not re.search(r"Traceback|Exception|\[E |\[C ", log), log
 
 
+IS_SEEN = """() => {
+  const heading = Reveal.getCurrentSlide().querySelector("h1");
+  const box = heading.getBoundingClientRect();
+  return heading.contains(document.elementFromPoint(box.x + 5, box.y + box.height / 2));
+}"""
+
+
 def test_the_slides_open_without_the_network(browser, tmp_path):
     slides.write_slides(tmp_path)
     asked, errors = [], []
@@ -381,6 +388,7 @@ def test_the_slides_open_without_the_network(browser, tmp_path):
         page.wait_for_function("() => Reveal.isReady()")
         first = page.evaluate("() => Reveal.getCurrentSlide().innerText")
         assert path.name[:2] in first
+        assert page.evaluate(IS_SEEN)
         assert page.evaluate("() => Reveal.getTotalSlides()") >= 12
         page.keyboard.press("ArrowRight")
         assert page.evaluate("() => Reveal.getCurrentSlide().innerText") != first

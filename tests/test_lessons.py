@@ -69,7 +69,7 @@ def test_a_second_start_overwrites_nothing_and_adds_what_is_missing(tmp_path, ca
     capsys.readouterr()
     assert main(["start", str(folder)]) == 0
     out = capsys.readouterr().out
-    assert "1 lessons copied" in out and first.name in out
+    assert "1 lesson copied" in out and first.name in out
     assert {p.name: p.read_bytes() for p in folder.iterdir() if p.name in before} == before
     assert second.is_file()
 
