@@ -5,6 +5,7 @@ lessons' own cells, and all fit whatever data a lesson runs on.
 """
 
 from collections.abc import Callable
+from inspect import signature
 from typing import Any
 
 import numpy as np
@@ -30,6 +31,10 @@ def check(name: str, answer: Any, *given: Any) -> None:
 def verdict(name: str, answer: Any, *given: Any) -> str:
     """What `check` prints after the exercise's name."""
     exercise = _find(name)
+    wanted = list(signature(exercise.right).parameters)
+    if len(given) != len(wanted):
+        call = ", ".join([f'check("{name}"', "answer", *wanted])
+        return f"call it as its cell does, {call})."
     if answer is None:
         return f'no answer yet. hint("{name}") helps.'
     if not _has_form(answer, exercise.form):

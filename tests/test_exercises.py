@@ -3,6 +3,7 @@
 That the lessons' stubs run clean and their solutions are accepted, nbval shows on the notebooks.
 """
 
+import inspect
 import re
 
 import nbformat
@@ -113,6 +114,18 @@ def test_hints_are_printed_one_by_one(name, capsys):
         assert f"Exercise {name}: {text}" in capsys.readouterr().out
     with pytest.raises(CourseError, match="hints 1 to"):
         hint(name, len(EXERCISES[name].hints) + 1)
+
+
+def test_a_check_without_what_it_is_computed_from_says_how_to_call_it():
+    assert verdict("5.3", 1.0) == 'call it as its cell does, check("5.3", answer, scores).'
+
+
+def test_every_lesson_hands_over_what_its_exercises_are_computed_from():
+    for path in lessons.lessons():
+        for cell in nbformat.read(path, as_version=4).cells:
+            for name, rest in re.findall(r'check\("([\d.]+)", answer(.*)\)', cell.source):
+                wanted = inspect.signature(EXERCISES[name].right).parameters
+                assert rest.count(", ") == len(wanted)
 
 
 def test_an_exercise_that_does_not_exist_names_the_nearest(capsys):
