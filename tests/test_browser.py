@@ -273,6 +273,8 @@ def test_the_threshold_explorer_by_mouse(lab, small):
     start = search_threshold(*small.scores.part("l2", "validation"))
     first = int(small.scores.validation[0])
     wait_until_said(lab, cell, view.at(start, first))
+    chosen = cell.get_by_label("image").locator("option:checked")
+    sync_api.expect(chosen).to_have_text(short(small.scores.names[first]))
     box = cell.locator("img").bounding_box()
     view.picture()
     image = int(view.order[-1])
@@ -343,7 +345,10 @@ def test_the_keyboard_alone_can_do_it(lab, small):
     cell.get_by_role("button", name="seal the threshold").focus()
     lab.page.keyboard.press("Enter")
     sealed = ThresholdView(small.scores, small.pictures, small.masks, "l2", "test")
-    wait_until_said(lab, cell, sealed.at(threshold, int(small.scores.test[0])))
+    first = int(small.scores.test[0])
+    wait_until_said(lab, cell, sealed.at(threshold, first))
+    chosen = cell.get_by_label("image").locator("option:checked")
+    sync_api.expect(chosen).to_have_text(short(small.scores.names[first]))
     sync_api.expect(number).to_be_disabled()
 
 

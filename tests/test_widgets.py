@@ -44,7 +44,7 @@ def test_the_view_says_what_confusion_says(scores, pictures, part, threshold):
     counts = confusion(*scores.part("l2", part), threshold)
     assert ", ".join(f"{n.upper()} {v}" for n, v in counts._asdict().items()) in said
     assert f"F {f_normal(counts):.3f}" in said
-    assert f"{counts.errors} images wrongly judged" in said
+    assert f"wrongly judged: {counts.errors}" in said
 
 
 def test_the_picture_moves_and_leaves_nothing_behind(scores, pictures):

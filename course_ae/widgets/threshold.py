@@ -141,8 +141,8 @@ class ThresholdView(View):
         rates = ", ".join(f"{name} {rate(counts):.3f}" for name, (rate, *_) in CURVES.items())
         return (
             f"Threshold {threshold:.5f}: TN {counts.tn}, FP {counts.fp}, FN {counts.fn}, "
-            f"TP {counts.tp}; normal class: {rates}; {len(self.wrong)} images wrongly "
-            f"judged{shown}. Chosen: {' '.join(self._verdict(image, threshold).split())}."
+            f"TP {counts.tp}; normal class: {rates}; wrongly judged: {len(self.wrong)}{shown}. "
+            f"Chosen: {' '.join(self._verdict(image, threshold).split())}."
         )
 
     def _choose(self, image: int, threshold: float) -> None:
@@ -249,7 +249,9 @@ class ThresholdExplorer(Explorer):
     def _options(self) -> None:
         index = getattr(self.scores, self.part.value)
         names = [(short(self.scores.names[i]), int(i)) for i in index]
-        self.image.options = names  # and the first of them is chosen
+        self.image.options = names
+        self.image.index = None  # the browser shows an empty list where the number stays the same
+        self.image.index = 0
 
     def _turn(self, _change: Any) -> None:
         """Another score or another part."""
