@@ -9,11 +9,12 @@ from itertools import pairwise
 from typing import Any
 
 import numpy as np
+import torch
 from torch import Tensor
 
 from course_ae import thresholds
 from course_ae.data import OFFICIAL
-from course_ae.model import CHANNELS, GRID
+from course_ae.model import CHANNELS, GRID, ConvAutoencoder, count_parameters
 from course_ae.pipeline import Scores
 from course_ae.preprocessing import split_validation
 from course_ae.scoring import FLOOR
@@ -51,6 +52,12 @@ def twins(count: int, fraction: float, seed: int) -> np.ndarray:
     original = np.tile(np.arange(count), 3)
     learnt, held_out = split_validation(3 * count, fraction, seed)
     return np.isin(original[held_out], original[learnt])
+
+
+def parameters(bottleneck: int) -> int:
+    """Parameters of the slides' network with a code of this length; no memory is filled."""
+    with torch.device("meta"):
+        return count_parameters(ConvAutoencoder(bottleneck=bottleneck))
 
 
 def weakest(x: Tensor, y: Tensor, rank: int) -> str:
@@ -100,7 +107,6 @@ def _largest(key: Callable[[Any], int]) -> str:
 
 EXAMPLE = thresholds.Confusion(tn=11, fp=3, fn=2, tp=42)  # at the slides' sizes
 CONV2 = CHANNELS[0] * 25 * CHANNELS[1]  # weights of the 5x5 convolution
-DENSE = CHANNELS[-1] * GRID**2  # inputs of the bottleneck
 
 EXERCISES = {
     "1.1": Exercise(
@@ -226,14 +232,14 @@ EXERCISES = {
     ),
     "3.3": Exercise(
         NUMBER,
-        lambda: 2048 * (DENSE + 1) + 2 * 2048 + DENSE * 2048,
+        lambda: parameters(4096) - parameters(2048),
         (
             (
-                lambda: 46_499_617 + 2048 * (2 * DENSE + 3),
+                lambda: parameters(4096),
                 "That is all of the larger network; the question is how many more it has.",
             ),
             (
-                lambda: 2048 * (DENSE + 1) + 2 * 2048,
+                lambda: 2048 * (CHANNELS[-1] * GRID**2 + 1) + 2 * 2048,
                 "That is the encoder's share; the decoder reads the longer code as well.",
             ),
         ),

@@ -32,6 +32,12 @@ def lessons() -> list[Path]:
     return found
 
 
+def executed(run: Path) -> list[Path]:
+    """The lessons that were executed into a run folder, in order, without those that failed."""
+    found = sorted((run / "notebooks").glob("[0-9][0-9]_*.ipynb"))
+    return [path for path in found if not path.name.endswith(".failed.ipynb")]
+
+
 def still(notebook: NotebookNode) -> NotebookNode:
     """A copy in which each explorer is a picture with a caption, and each quiz a list."""
     notebook = deepcopy(notebook)

@@ -16,7 +16,7 @@ from nbformat import NotebookNode
 
 from course_ae.config import CourseError
 from course_ae.files import write_text
-from course_ae.lessons import still
+from course_ae.lessons import executed, still
 from course_ae.runs import Run, read_json, read_summary
 from course_ae.story import story
 from course_ae.training import LEAST_DEPENDENCE
@@ -166,9 +166,7 @@ def write_report(run: Run) -> Path:
         CourseError: if a file cannot be read or written.
     """
     report, lessons = run.folder / "report", []
-    for path in sorted((run.folder / "notebooks").glob("[0-9][0-9]_*.ipynb")):
-        if path.name.endswith(".failed.ipynb"):
-            continue
+    for path in executed(run.folder):
         try:
             notebook = nbformat.read(path, as_version=4)
         except (OSError, ValueError) as error:

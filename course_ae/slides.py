@@ -13,7 +13,7 @@ from nbformat import NotebookNode
 
 from course_ae.config import CourseError
 from course_ae.files import write_text
-from course_ae.lessons import lessons, still
+from course_ae.lessons import executed, lessons, still
 from course_ae.report import BLOCKS, lesson_title, links_to_pages, list_page, without_places
 
 FOLDED = "hide-input"  # cells with this tag show their code on demand
@@ -94,8 +94,7 @@ def write_slides(folder: Path, run: Path | None = None) -> Path:
     Raises:
         CourseError: if there is no executed lesson, or a file cannot be read or written.
     """
-    paths = sorted((run / "notebooks").glob("[0-9][0-9]_*[!d].ipynb")) if run else lessons()
-    paths = [path for path in paths if not path.name.endswith(".failed.ipynb")]
+    paths = executed(run) if run else lessons()
     if not paths:
         raise CourseError(f"There are no executed lessons in '{run}'; give a folder of 'run'.")
     pages, titles = {}, {}

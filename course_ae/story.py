@@ -36,10 +36,9 @@ def panels(run: Run, summary: dict[str, Any]) -> list[Panel]:
     """
     with redirect_stdout(StringIO()):  # which file was found is of no interest here
         images = pipeline.prepare(run)
-        model = pipeline.trained(run, images)
-        kind = "best" if "best" in summary["scores"] else "l2"
-        if kind == "best":
-            model = pipeline.repairing(run, images)
+        kind = _kind(summary)
+        network = pipeline.repairing if kind == "best" else pipeline.trained
+        model = network(run, images)
         scores = pipeline.score_table(run, images, lambda x: pipeline.rebuild(model, x), [kind])
     values, labels = scores.part(kind, "test")
     order = np.argsort(np.where(labels == 1, values, np.inf))
@@ -105,9 +104,14 @@ def strip(scores: pipeline.Scores, kind: str, threshold: float, chosen: int) -> 
     return figure
 
 
+def _kind(summary: dict[str, Any]) -> str:
+    """The score that the story is about."""
+    return "best" if "best" in summary["scores"] else "l2"
+
+
 def told(summary: dict[str, Any]) -> str:
     """The result in a sentence or two."""
-    kind = "best" if "best" in summary["scores"] else "l2"
+    kind = _kind(summary)
     found, mean = summary["scores"][kind], summary["baselines"][f"mean_image_{kind}"]
     test = found["test"]
     name = "With lesson 07's score" if kind == "best" else "With the slides' L2 score"

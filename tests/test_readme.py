@@ -1,5 +1,6 @@
 """README, environment files and CI say the same."""
 
+import json
 import re
 import tomllib
 from pathlib import Path
@@ -60,3 +61,12 @@ def test_a_table_of_something_else_is_one_sentence(name, tmp_path, capsys):
     assert main(["table", str(path)]) == 2
     printed = capsys.readouterr()
     assert printed.out == "" and len(printed.err.splitlines()) == 1
+
+
+def test_the_ladder_of_the_readme_is_that_of_the_run():
+    text = (ROOT / "tests" / "results" / "bottle-slides-0.json").read_text(encoding="utf-8")
+    rows = json.loads(text)["ladder"]
+    lines = [f"| {r['step']} | {r['auroc']:.3f} | {r['pixel_auroc']:.3f} | {r['au_pro']:.3f} |"
+             for r in rows]  # fmt: skip
+    assert len(rows) == 6
+    assert "\n".join(lines) in README

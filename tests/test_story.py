@@ -72,7 +72,7 @@ def test_without_masks_nothing_is_said_of_places(odd_data, tmp_path):
 
 
 def test_a_damaged_network_is_one_sentence(run, tmp_path):
-    path = run.folder / "model.pt"
+    path = run.folder / "repair.pt"
     before = path.read_bytes()
     path.write_bytes(b"x")
     with pytest.raises(CourseError, match="no model of this run"):

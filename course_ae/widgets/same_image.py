@@ -24,7 +24,7 @@ class SameImageView(View):
         super().__init__(9.5, 4.8)
         self.scores, self.columns = scores, columns
         rows = self.figure.subfigures(2, 1, height_ratios=(1, 1.25))
-        blank = np.zeros(masks_shape(columns))
+        blank = np.zeros(next(iter(columns.values())).shape[1:])
         self.masks = [blank if mask is None else mask for mask in masks]
         self.drawn = {}
         for axes, (name, images) in zip(
@@ -51,7 +51,6 @@ class SameImageView(View):
             axes.tick_params(axis="x", labelrotation=20)
             axes.axhline(values[scores.labels == 0].max(), color="black", ls=":", lw=1)
             self.rings[kind] = axes.axhline(values[0], color="black", lw=1.5)
-        self.names = names
         self.moves(*self.drawn.values(), self.mask, *self.rings.values())
 
     def at(self, image: int = 0) -> str:
@@ -70,11 +69,6 @@ class SameImageView(View):
         name = self.scores.names[image].removeprefix("test/")
         other = "" if self.scores.labels[image] else "other "
         return f"{name}: {'; '.join(said)} of the {total} {other}good images."
-
-
-def masks_shape(columns: dict[str, np.ndarray]) -> tuple[int, ...]:
-    """Height and width of what is shown."""
-    return next(iter(columns.values())).shape[1:]
 
 
 def same_image_explorer(
