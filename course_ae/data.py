@@ -10,16 +10,15 @@ real-world dataset for unsupervised anomaly detection" (CVPR 2019):
 
 import hashlib
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from PIL import Image
 
 from course_ae.config import CourseError, nearest
-
-IMAGE_TYPES = {".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff"}
+from course_ae.images import IMAGE_TYPES, image_size, is_image, load_image
 
 
 @dataclass(frozen=True)
@@ -119,15 +118,19 @@ def find_category(data: Path, category: str) -> Path:
     """The folder of a category: `data/category`, or `data` where it is itself one category.
 
     Raises:
-        CourseError: if there is no such folder; the categories that are there are named.
+        CourseError: if there is no such folder (the categories that are there are named), or it
+            cannot be read.
     """
-    if not data.is_dir():
-        raise CourseError(f"There is no folder '{data}'; give the one that holds the categories.")
-    if (data / "train").is_dir():
-        return data
-    if (data / category / "train").is_dir():
-        return data / category
-    there = sorted(path.parent.name for path in data.glob("*/train"))
+    with _readable(data):
+        if not data.is_dir():
+            raise CourseError(
+                f"There is no folder '{data}'; give the one that holds the categories."
+            )
+        if (data / "train").is_dir():
+            return data
+        if (data / category / "train").is_dir():
+            return data / category
+        there = sorted(path.parent.name for path in data.glob("*/train"))
     if not there:
         raise CourseError(
             f"'{data}' holds no data in MVTec AD's layout; expected '{category}/train/good' or "
@@ -140,18 +143,81 @@ def load_samples(folder: Path) -> list[Sample]:
     """All images of a category, sorted by split, defect and name; masks are paired by name.
 
     Raises:
-        CourseError: if good training images, good test images or defective ones are missing.
+        CourseError: if good training images, good test images or defective ones are missing, a
+            folder or link cannot be read, two images share a name, or a mask belongs to no image.
     """
+    masks = {path for path in _below(folder / "ground_truth") if path.parent.name != "good"}
     samples = []
     for split in ("train", "test"):
-        for path in sorted((folder / split).glob("[!.]*/*")):
-            is_image = path.suffix.lower() in IMAGE_TYPES and not path.name.startswith(".")
-            if is_image and path.is_file():
-                mask = folder / "ground_truth" / path.parent.name / f"{path.stem}_mask.png"
-                has_mask = path.parent.name != "good" and mask.is_file()
-                samples.append(Sample(path, split, path.parent.name, mask if has_mask else None))
+        for path in _below(folder / split):
+            mask = folder / "ground_truth" / path.parent.name / f"{path.stem}_mask.png"
+            has_mask = split == "test" and mask in masks
+            samples.append(Sample(path, split, path.parent.name, mask if has_mask else None))
     _require_images(folder, samples)
+    _require_pairs(samples, masks)
     return samples
+
+
+def _below(folder: Path) -> list[Path]:
+    """The image files in the folders of a folder, in order."""
+    with _readable(folder):
+        inside = sorted(folder.iterdir()) if folder.is_dir() else []
+        shown = [path for path in inside if path.is_dir() and not path.name.startswith(".")]
+    return [path for inner in shown for path in image_files(inner)]
+
+
+def image_files(folder: Path) -> list[Path]:
+    """The image files in a folder, sorted by name; hidden ones and other files are passed over.
+
+    Raises:
+        CourseError: if the folder cannot be read, an image is a link to nothing, or a name is no
+            valid text.
+    """
+    with _readable(folder):
+        found = [path for path in sorted(folder.iterdir()) if is_image(path)]
+    for path in found:
+        if path.is_symlink() and not path.exists():
+            raise CourseError(
+                f"'{path}' is a link to a file that is not there; put the file back, or take the "
+                "link out."
+            )
+        try:
+            str(path).encode()
+        except UnicodeEncodeError as error:
+            raise CourseError(
+                f"'{path}' has a name that is not valid UTF-8; give the file another name."
+            ) from error
+    return [path for path in found if path.is_file()]
+
+
+@contextmanager
+def _readable(folder: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise CourseError(
+            f"'{error.filename or folder}' cannot be read ({error.strerror or error}); allow it to "
+            "be read, or choose another folder."
+        ) from error
+
+
+def _require_pairs(samples: list[Sample], masks: set[Path]) -> None:
+    """Refuses two images of one name, which would share a mask, and a mask of no image."""
+    seen: dict[tuple[Path, str], Path] = {}
+    for sample in samples:
+        twin = seen.setdefault((sample.path.parent, sample.path.stem.casefold()), sample.path)
+        if twin != sample.path:
+            raise CourseError(
+                f"'{sample.path}' and '{twin.name}' share a name, so masks cannot be told apart; "
+                "rename one of them."
+            )
+    stray = masks - {sample.mask_path for sample in samples}
+    if stray:
+        path = min(stray)
+        raise CourseError(
+            f"'{path}' is the mask of no image: 'test/{path.parent.name}' has none that would make "
+            "its mask's name <image>_mask.png; rename the mask, or take it out."
+        )
 
 
 def _require_images(folder: Path, samples: list[Sample]) -> None:
@@ -201,34 +267,28 @@ def compare_with_official(category: str, samples: Iterable[Sample]) -> list[str]
     ]
 
 
-def open_image(path: Path) -> Image.Image:
-    """A decoded Pillow image with 8 bits a channel; 16-bit gray is divided by 257.
+def load_mask(sample: Sample) -> np.ndarray | None:
+    """True where the product is defective, shape (height, width); None if no mask is there.
 
     Raises:
-        CourseError: if the file cannot be read as an image.
+        CourseError: if the mask cannot be read, has not the size of its image, or marks nothing.
     """
-    try:
-        with Image.open(path) as image:
-            image.load()
-            if image.mode.startswith("I"):
-                return Image.fromarray((np.asarray(image) / 257).round().astype(np.uint8))
-            return image
-    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
-        raise CourseError(
-            f"'{path}' cannot be read as an image; replace it or take it out of the folder."
-        ) from error
-
-
-def load_image(path: Path) -> np.ndarray:
-    """Pixels as uint8, shape (height, width, 3), gray images with three equal channels."""
-    return np.asarray(open_image(path).convert("RGB"))
-
-
-def load_mask(sample: Sample) -> np.ndarray | None:
-    """True where the product is defective, shape (height, width); None if no mask is there."""
-    if sample.mask_path is None:
+    path = sample.mask_path
+    if path is None:
         return None
-    return np.asarray(open_image(sample.mask_path).convert("L")) > 127
+    levels = load_image(path).max(axis=-1)  # (H, W); a coloured mark counts too
+    if levels.shape != image_size(sample.path):
+        sizes = ["{1}x{0}".format(*shape) for shape in (levels.shape, image_size(sample.path))]
+        raise CourseError(
+            f"'{path}' has {sizes[0]} pixels and its image {sizes[1]}; draw the mask in the "
+            "image's size."
+        )
+    if levels.max() <= 127:
+        raise CourseError(
+            f"'{path}' marks no defect: its highest value is {levels.max()}, and defects are "
+            "marked with 255; mark it, or take the mask out."
+        )
+    return levels > 127
 
 
 def defect_areas(samples: Iterable[Sample]) -> dict[str, np.ndarray]:

@@ -1,15 +1,14 @@
 """Lessons 06 and 07: every figure of a run, from its scores and maps to summary.json."""
 
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch.nn.functional as F
-from PIL import Image
 from torch import Tensor
 
 from course_ae import metrics
 from course_ae.data import Sample, load_mask
+from course_ae.images import image_size
 from course_ae.pipeline import (
     Images,
     Scores,
@@ -99,19 +98,13 @@ def masks_of(samples: list[Sample]) -> list[np.ndarray] | None:
         mask = load_mask(sample)
         if mask is None and sample.label:
             return None
-        masks.append(np.zeros(_size(sample.path), bool) if mask is None else mask)
+        masks.append(np.zeros(image_size(sample.path), bool) if mask is None else mask)
     return masks
 
 
 def masks_at_map_size(samples: list[Sample]) -> list[np.ndarray | None]:
     """The masks of all test images at 227x227, to draw; None where there is none."""
     return [resize_mask(load_mask(sample)) for sample in samples]
-
-
-def _size(path: Path) -> tuple[int, int]:
-    """Height and width of an image file, which is not decoded for it."""
-    with Image.open(path) as image:
-        return image.height, image.width
 
 
 def enlarge(maps: Tensor, masks: list[np.ndarray]) -> list[np.ndarray]:

@@ -5,7 +5,9 @@ Colours are cividis and Okabe-Ito's, always with a marker or a line style beside
 """
 
 import inspect
+import re
 from collections.abc import Callable, Sequence
+from html import escape
 from io import BytesIO
 from typing import Any
 
@@ -15,7 +17,8 @@ from matplotlib import colormaps
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
-from matplotlib.ticker import MaxNLocator, PercentFormatter
+from matplotlib.text import Text
+from matplotlib.ticker import LogLocator, MaxNLocator, NullLocator, PercentFormatter
 from sklearn.metrics import roc_curve
 
 from course_ae.metrics import PixelRates
@@ -39,17 +42,32 @@ def new_figure(width: float, height: float, **kwargs: Any) -> Figure:
     return figure
 
 
+def literal(figure: Figure) -> None:
+    """Draws all text as it is: a dollar sign in a file's name begins no formula.
+
+    A log axis needs a formatter of its own then, since matplotlib's writes formulas.
+    """
+    for text in figure.findobj(Text):
+        text.set_parse_math(False)
+
+
 def png(figure: Figure) -> bytes:
     """The figure as a PNG file."""
+    literal(figure)
     buffer = BytesIO()
     figure.savefig(buffer, format="png", metadata={"Software": None})
     return buffer.getvalue()
 
 
+def plain(text: str) -> str:
+    """Text for Markdown that stays text: a file may be named like a link, a tag or a table."""
+    return re.sub(r"([\\`*\[\]$|])", r"\\\1", escape(" ".join(text.split("\n")), quote=False))
+
+
 def show(figure: Figure, caption: str) -> None:
     """Displays a figure and below it what there is to see, which is also its text for the blind."""
     display(Image(png(figure), alt=caption))
-    display(Markdown(f"**Figure.** {caption}"))
+    display(Markdown(f"**Figure.** {plain(caption)}"))
 
 
 def table(rows: Sequence[dict[str, Any]], decimals: int | None = None) -> None:
@@ -60,7 +78,7 @@ def table(rows: Sequence[dict[str, Any]], decimals: int | None = None) -> None:
         decimals: of numbers that are not whole; without it four digits are shown.
     """
     form = ".4g" if decimals is None else f".{decimals}f"
-    lines = [" | ".join(rows[0]), " | ".join("---" for _ in rows[0])]
+    lines = [" | ".join(map(plain, rows[0])), " | ".join("---" for _ in rows[0])]
     lines += [" | ".join(_text(value, form) for value in row.values()) for row in rows]
     display(Markdown("\n".join(f"| {line} |" for line in lines)))
 
@@ -72,7 +90,7 @@ def _text(value: Any, form: str) -> str:
         return "yes" if value else "no"
     if isinstance(value, float):
         return f"{value:{form}}"
-    return f"{value:,}" if isinstance(value, int) else str(value).replace("|", "\\|")
+    return f"{value:,}" if isinstance(value, int) else plain(str(value))
 
 
 def show_source(*functions: Callable) -> None:
@@ -143,7 +161,9 @@ def defect_areas(areas: dict[str, np.ndarray]) -> Figure:
     axes = figure.subplots()
     strip(axes, areas, list(areas))
     axes.set_yscale("log")
+    axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
     axes.yaxis.set_major_formatter(PercentFormatter(1.0, decimals=1))
+    axes.yaxis.set_minor_locator(NullLocator())
     axes.set_ylabel("share of the image (log)")
     return figure
 

@@ -37,10 +37,12 @@ from course_ae.training import (
     build_model,
     choose_device,
     depends_on_input,
+    enough_memory,
     evaluate_loss,
     fit,
     mixed_precision,
     reconstruct,
+    require_memory,
 )
 
 WATCHED = 5  # images whose reconstructions are kept along the training
@@ -102,12 +104,36 @@ def require_readable(run: Run) -> None:
     for sample in run.test:
         load_mask(sample)
     bar = partial(progress_bar, label="decoding") if sys.stdout.isatty() else iter
-    load_images(run.samples, bar)  # the lessons find them in the cache
+    _decoded(run, bar)  # the lessons find them in the cache
+
+
+def _decoded(run: Run, progress: Callable[[Iterable], Iterable]) -> np.ndarray:
+    """All images, uint8 (N, 227, 227); there must be something to learn from them."""
+    pixels = load_images(run.samples, progress)
+    train = [i for i, sample in enumerate(run.samples) if sample.split == "train"]
+    flat = pixels[train].reshape(len(train), -1)
+    blank = np.flatnonzero(flat.min(axis=1) == flat.max(axis=1))
+    if len(blank):
+        raise CourseError(
+            f"'{run.samples[train[blank[0]]].path}' is a single gray level without a product, as "
+            f"are {len(blank) - 1} more training images; take them out."
+        )
+    if (flat == flat[0]).all():
+        raise CourseError(
+            f"All {len(train)} images in '{run.samples[train[0]].path.parent}' are the same; put "
+            "photographs of different products there."
+        )
+    return pixels
 
 
 def prepare(run: Run) -> Images:
-    """Preprocessed images, split into training and validation and then flipped."""
-    pixels = load_images(run.samples, partial(progress_bar, label="decoding"))
+    """Preprocessed images, split into training and validation and then flipped.
+
+    Raises:
+        CourseError: if an image cannot be read, or there is nothing to learn from the good ones:
+            one is a single gray level, or all are the same.
+    """
+    pixels = _decoded(run, partial(progress_bar, label="decoding"))
     x = to_tensor(pixels)  # (N, 1, 227, 227)
     is_train = torch.tensor([sample.split == "train" for sample in run.samples])
     good, s = x[is_train], run.settings
@@ -152,6 +178,7 @@ def _network(
 ) -> ConvAutoencoder:
     """The network in the file `name`.pt; without it one is trained and `keep` told the result."""
     path, checkpoint = run.folder / f"{name}.pt", run.folder / f"{name}.checkpoint"
+    require_memory(run.settings, choose_device())
     model = build_model(run.settings, choose_device())
     if path.is_file():
         return _found(run, model, path)
@@ -188,8 +215,13 @@ def _found(run: Run, model: ConvAutoencoder, path: Path) -> ConvAutoencoder:
 def _fit(run: Run, images: Images, model: ConvAutoencoder, checkpoint: Path) -> Training:
     device = next(model.parameters()).device
     train, validation = images.train.to(device), images.validation.to(device)
-    watch = images.good[:WATCHED].to(device)
-    return fit(model, train, validation, run.settings, watch, checkpoint)
+    watch, s = images.good[:WATCHED].to(device), run.settings
+    remedy = (
+        "what was learnt so far is kept: close other programs and go on with --resume, or begin "
+        f"anew with a smaller 'batch_size' (now {s.batch_size}) or 'width' (now {s.width})"
+    )
+    with enough_memory(remedy):
+        return fit(model, train, validation, s, watch, checkpoint)
 
 
 def _keep_training(run: Run, images: Images, model: ConvAutoencoder, result: Training) -> None:

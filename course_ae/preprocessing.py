@@ -1,6 +1,7 @@
 """Lesson 02: from image files to the network's input, (N, 1, 227, 227) float32 in [0, 1]."""
 
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from pathlib import Path
 from zipfile import BadZipFile
 
@@ -10,10 +11,12 @@ from PIL import Image
 from torch import Tensor
 
 from course_ae.config import CourseError, cache_folder
-from course_ae.data import Sample, fingerprint, open_image
+from course_ae.data import Sample, fingerprint
 from course_ae.files import replace_file
+from course_ae.images import open_image
 
 IMAGE_SIZE = 227  # AlexNet's input: every layer fits without a remainder, and the last map is 6x6
+DECODING = 2  # raised when the same file gives other pixels than before, so that no cache is stale
 
 
 def to_gray(image: Image.Image) -> Image.Image:
@@ -63,12 +66,12 @@ def load_images(
         CourseError: if a file cannot be read as an image, or the cache cannot be written.
     """
     samples = list(samples)
-    cache = cache_folder() / "preprocessed" / f"{fingerprint(samples)}-{IMAGE_SIZE}.npy"
-    if cache.is_file():
-        try:
-            return np.load(cache)
-        except (OSError, ValueError, EOFError, BadZipFile):
-            pass  # a damaged cache is made again
+    name = f"{fingerprint(samples)}-{IMAGE_SIZE}-{DECODING}.npy"
+    cache = cache_folder() / "preprocessed" / name
+    with suppress(OSError, ValueError, EOFError, BadZipFile):  # a damaged cache is made again
+        images = np.load(cache)
+        if images.shape == (len(samples), IMAGE_SIZE, IMAGE_SIZE) and images.dtype == np.uint8:
+            return images
     images = np.stack([preprocess(sample.path) for sample in progress(samples)])
     with replace_file(cache) as part:
         np.save(part, images)

@@ -57,13 +57,32 @@ def split_test(labels: np.ndarray, fraction: float, seed: int) -> tuple[np.ndarr
     return np.sort(validation), np.sort(test)
 
 
+def require_numbers(scores: np.ndarray) -> np.ndarray:
+    """Scores (N,) as float64.
+
+    Raises:
+        CourseError: if there are none, or one is NaN or infinite.
+    """
+    scores = np.asarray(scores, dtype=np.float64)  # never rounded to float32
+    wrong = np.count_nonzero(~np.isfinite(scores))
+    if wrong or not len(scores):
+        raise CourseError(
+            f"{wrong} of {len(scores)} scores are no numbers, and without numbers there is no "
+            "threshold; train the network again with a lower 'learning_rate'."
+        )
+    return scores
+
+
 def candidate_thresholds(scores: np.ndarray) -> np.ndarray:
     """One threshold for each way to divide the scores, ascending.
 
     The first calls everything defective, the last everything good; the others lie half-way
     between two neighbouring scores.
+
+    Raises:
+        CourseError: if there are no scores, or one is not a number.
     """
-    values = np.unique(np.asarray(scores, dtype=np.float64))
+    values = np.unique(require_numbers(scores))
     halves = values[:-1] + np.diff(values) / 2
     halves = np.minimum(halves, np.nextafter(values[1:], -np.inf))  # rounding must not cross over
     return np.concatenate([[np.nextafter(values[0], -np.inf)], halves, [values[-1]]])
@@ -120,8 +139,11 @@ def threshold_from_good(scores: np.ndarray, quantile: float = 0.95) -> float:
     Args:
         scores: scores of good images that were held out, (N,).
         quantile: share of the good images to call good, between 0 and 1.
+
+    Raises:
+        CourseError: if there are no scores, or one is not a number.
     """
-    return float(np.quantile(np.asarray(scores, dtype=np.float64), quantile))
+    return float(np.quantile(require_numbers(scores), quantile))
 
 
 def oracle_threshold(scores: np.ndarray, labels: np.ndarray) -> float:

@@ -1,13 +1,17 @@
 """Lesson 04: learn to rebuild good images, stop in time, and check that something was learnt."""
 
+import math
 import os
+import re
 import sys
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+import psutil
 import torch
 from torch import Tensor, nn
 from tqdm import tqdm
@@ -16,7 +20,7 @@ from course_ae import distributed
 from course_ae.checkpoints import Training, TrainingState
 from course_ae.config import CourseError, Settings
 from course_ae.corruption import stain
-from course_ae.model import ConvAutoencoder
+from course_ae.model import ConvAutoencoder, count_parameters, outputs
 from course_ae.ssim import LOSSES
 
 SNAPSHOT_EPOCHS = (1, 2, 3, 5, 8, 13, 21, 34, 55, 89, 144)  # close together while much changes
@@ -82,10 +86,57 @@ def _cpu_has_bf16() -> bool:
 def build_model(settings: Settings, device: torch.device | None = None) -> ConvAutoencoder:
     """An untrained autoencoder; the same seed gives the same weights."""
     torch.manual_seed(settings.seed)
-    model = ConvAutoencoder(
-        settings.width, settings.bottleneck, settings.batch_norm, settings.skips
-    )
-    return model.to(device, memory_format=torch.channels_last)
+    return _network(settings).to(device, memory_format=torch.channels_last)
+
+
+def _network(settings: Settings) -> ConvAutoencoder:
+    s = settings
+    return ConvAutoencoder(s.width, s.bottleneck, s.batch_norm, s.skips)
+
+
+def require_memory(settings: Settings, device: torch.device) -> None:
+    """Refuses a network that this machine cannot hold, before the system ends the process for it.
+
+    Counted are the weights, their gradients and Adam's two means, and what the layers make of a
+    batch: less than is needed, so nothing that would fit is refused.
+
+    Raises:
+        CourseError: if that is more than all memory of the device.
+    """
+    with torch.device("meta"):  # shapes without memory
+        model = _network(settings)
+        layers = outputs(model, torch.empty(1, 1, 227, 227))
+    parameters = count_parameters(model)
+    a_image = sum(layer.numel() for layer in layers.values())
+    needed = 4 * (4 * parameters + settings.batch_size * a_image)  # bytes
+    there = psutil.virtual_memory().total
+    if device.type == "cuda":
+        there = torch.cuda.get_device_properties(device).total_memory
+    if needed > there:
+        raise CourseError(
+            f"Training this network of {parameters:,} parameters with batches of "
+            f"{settings.batch_size} images needs more than {needed / 1e9:.0f} GB of memory, and "
+            f"there are {there / 1e9:.0f}; lower 'width', 'bottleneck' or 'batch_size'."
+        )
+
+
+@contextmanager
+def enough_memory(remedy: str) -> Iterator[None]:
+    """Says in a sentence that memory ran out, for which torch has several kinds of error.
+
+    Args:
+        remedy: what to do about it, the end of the sentence.
+
+    Raises:
+        CourseError: if memory ran out.
+    """
+    try:
+        yield
+    except (MemoryError, RuntimeError) as error:
+        no_memory = re.search("out of memory|not enough memory|allocate memory", str(error))
+        if not (no_memory or isinstance(error, MemoryError)):
+            raise
+        raise CourseError(f"Memory ran out; {remedy}.") from error
 
 
 def train_epoch(
@@ -172,7 +223,8 @@ def fit(
 
     Raises:
         CourseError: if the loss was never a number, the checkpoint is of another training, or
-            there are too few images in a batch for all processes.
+            there are too few images in a batch for all processes. A loss that stops being a number
+            later ends the training with a warning and the best weights so far.
     """
     least = 2 * distributed.size()  # images in a batch, two for each process
     if settings.batch_size < least:
@@ -214,6 +266,8 @@ def fit(
             val_loss = evaluate_loss(reconstruct(model, shown_val), x_val, settings.loss)
             # The same numbers in all processes, which so stop after the same epoch.
             train_loss, val_loss = distributed.mean(train_loss, val_loss)
+            if not math.isfinite(train_loss + val_loss):
+                break  # weights that are no numbers never recover, and are not kept
             row = {"train_loss": train_loss, "val_loss": val_loss}
             state.add_epoch(row, time.perf_counter() - start)
             epoch = len(result.history)
@@ -222,12 +276,21 @@ def fit(
                 result.snapshots[epoch] = to_uint8(reconstruct(model, watch))
             if checkpoint:
                 state.save(checkpoint)
-    if not state.best_weights:
-        raise CourseError(
-            "The validation loss was never a number; lower 'learning_rate' and train again."
-        )
-    model.load_state_dict(state.best_weights)
+    _end(state, quiet)
     return result
+
+
+def _end(state: TrainingState, quiet: bool) -> None:
+    """Gives the model its best weights, and says if the training broke off."""
+    result, remedy = state.result, "lower 'learning_rate', or try another 'seed'"
+    if not state.best_weights:
+        raise CourseError(f"The loss was no number from the first epoch on; {remedy}.")
+    state.model.load_state_dict(state.best_weights)
+    if not (result.is_over(state.settings) or quiet):
+        print(
+            f"Warning: the loss was no number in epoch {len(result.history) + 1}; the weights of "
+            f"epoch {result.best_epoch} are kept. To train on, {remedy}."
+        )
 
 
 def step_size(

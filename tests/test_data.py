@@ -14,12 +14,11 @@ from course_ae.data import (
     count_folders,
     find_category,
     fingerprint,
-    load_image,
     load_mask,
     load_samples,
-    open_image,
     select,
 )
+from course_ae.images import load_image, open_image
 
 TEXTURES = {"carpet", "grid", "leather", "tile", "wood"}
 

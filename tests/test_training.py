@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch import nn
 
-from course_ae import training
+from course_ae import checkpoints, training
 from course_ae.config import CourseError, make_settings
 from course_ae.ssim import l2_loss, ssim_loss
 from course_ae.training import (
@@ -16,9 +16,11 @@ from course_ae.training import (
     build_model,
     choose_device,
     depends_on_input,
+    enough_memory,
     evaluate_loss,
     fit,
     reconstruct,
+    require_memory,
     to_uint8,
     train_epoch,
     training_batches,
@@ -150,12 +152,55 @@ def test_a_training_that_diverges_at_once_is_an_error_and_no_model(monkeypatch):
         fit(model, random_images(8), random_images(2), small_settings(epochs=8, patience=3))
 
 
-def test_a_training_that_diverges_later_keeps_what_was_best(monkeypatch):
-    model = SmallNetwork()
-    after = scripted_validation(monkeypatch, model, [2.0, 1.0, math.nan, math.nan])
-    result = fit(model, random_images(8), random_images(2), small_settings(epochs=9, patience=2))
-    assert (len(result.history), result.best_epoch) == (4, 2)
+@pytest.mark.parametrize("loss", [math.nan, math.inf])
+def test_a_training_that_diverges_later_keeps_what_was_best(monkeypatch, tmp_path, capsys, loss):
+    model, checkpoint = SmallNetwork(), tmp_path / "a.checkpoint"
+    after = scripted_validation(monkeypatch, model, [2.0, 1.0, 1.5, loss, 0.5])
+    monkeypatch.setattr(checkpoints, "CHECKPOINT_SHARE", math.inf)
+    settings = small_settings(epochs=9, patience=4)
+    images = random_images(8), random_images(2)
+    result = fit(model, *images, settings, checkpoint=checkpoint)
+    assert (len(result.history), result.best_epoch) == (3, 2)
     assert same_weights(model.state_dict(), after[1])
+    assert "no number in epoch 4; the weights of epoch 2 are kept" in capsys.readouterr().out
+    kept = torch.load(checkpoint, weights_only=True)  # the last good state
+    assert len(kept["history"]) == 3 and same_weights(kept["model"], after[2])
+
+
+def test_a_real_divergence_is_an_error_and_not_a_model(bottles):
+    settings = small_settings(learning_rate=1.0, loss="l2", width=0.05, bottleneck=8)
+    with pytest.raises(CourseError, match="no number from the first epoch"):
+        fit(build_model(settings), bottles * math.nan, bottles, settings)
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        MemoryError(),
+        torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 20.00 GiB"),
+        RuntimeError("[enforce fail] DefaultCPUAllocator: can't allocate memory: you tried to"),
+        RuntimeError("DefaultCPUAllocator: not enough memory: you tried to allocate 8 bytes."),
+    ],
+)
+def test_lack_of_memory_is_one_sentence(error):
+    with pytest.raises(CourseError, match="^Memory ran out; buy more.$"), enough_memory("buy more"):
+        raise error
+    with pytest.raises(RuntimeError, match="shapes"), enough_memory("buy more"):
+        raise RuntimeError("shapes cannot be multiplied")
+
+
+def test_memory_that_is_really_not_there():
+    with pytest.raises(CourseError, match="Memory ran out"), enough_memory("ask for less"):
+        torch.empty(2**60)
+
+
+def test_a_network_too_large_for_the_machine_is_refused_and_no_other():
+    cpu = torch.device("cpu")
+    for profile in ("quick", "slides", "best"):
+        require_memory(make_settings(profile), cpu)
+    for large in ({"width": 4.0, "bottleneck": 65536}, {"batch_size": 4096, "width": 4.0}):
+        with pytest.raises(CourseError, match=r"GB of memory.*lower 'width'"):
+            require_memory(make_settings("slides", **large), cpu)
 
 
 def test_same_seed_gives_the_same_history_and_weights_and_another_seed_others():

@@ -5,8 +5,9 @@ from functools import lru_cache
 
 import numpy as np
 
-from course_ae.data import Sample, open_image
+from course_ae.data import Sample
 from course_ae.figures import BLUE, draw_image
+from course_ae.images import open_image
 from course_ae.preprocessing import resize, to_gray, to_tensor
 from course_ae.widgets.view import Explorer, View, choice
 
@@ -36,6 +37,7 @@ class PreprocessingView(View):
             axes.set_box_aspect(1)
         self.bars = counts.stairs(np.ones(BINS), np.linspace(0, 1, BINS + 1), fill=True, color=BLUE)
         counts.set_yscale("log")
+        counts.yaxis.set_major_formatter("{x:g}")
         counts.set_ylim(1e-4, 1)
         counts.set_xticks([0, 1], ["0", ""])
         counts.set_title("share of the pixels with each value (log)", fontsize=9)

@@ -13,7 +13,7 @@ import traitlets
 from matplotlib.artist import Artist
 from PIL import Image
 
-from course_ae.figures import new_figure
+from course_ae.figures import literal, new_figure
 from course_ae.lessons import WIDGET
 
 
@@ -47,6 +47,7 @@ class View:
         """The figure as it stands, as a PNG file."""
         canvas = self.figure.canvas
         if self._still is None:
+            literal(self.figure)
             canvas.draw()
             self._still = canvas.copy_from_bbox(self.figure.bbox)
         canvas.restore_region(self._still)
