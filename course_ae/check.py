@@ -102,7 +102,9 @@ def check_lessons() -> Finding:
 def check_data(data: str, category: str) -> Iterator[Finding]:
     """The images: all are found and decoded; counts are compared with the published ones."""
     from course_ae.data import compare_with_official, count_folders
+    from course_ae.first_look import first_look
     from course_ae.pipeline import require_readable
+    from course_ae.preprocessing import load_images
     from course_ae.runs import find_run
 
     try:
@@ -120,3 +122,5 @@ def check_data(data: str, category: str) -> Iterator[Finding]:
     if not run.drawn:  # own photographs may differ, so this is for information
         for difference in compare_with_official(run.settings.category, run.samples):
             yield True, f"data: {difference}"
+        for sentence in first_look(run.samples, load_images(run.samples)):
+            yield True, f"data: {sentence}"

@@ -5,8 +5,10 @@ package is missing.
 """
 
 import argparse
+import csv
 import json
 import os
+import re
 import sys
 import textwrap
 from collections.abc import Callable, Iterator
@@ -16,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 import course_ae
 from course_ae.config import PROFILES, CourseError, nearest, setting_types
+from course_ae.files import user_path
 
 if TYPE_CHECKING:
     from course_ae.runs import Run
@@ -36,15 +39,29 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         return args.command(args)
     except CourseError as error:
-        print(f"course-ae: {error}", file=sys.stderr)
-        return 2
+        return _complain(str(error))
     except OSError as error:
         where = f"'{error.filename}': " if error.filename else ""
-        print(f"course-ae: {where}{error.strerror or error}.", file=sys.stderr)
-        return 2
+        return _complain(f"{where}{error.strerror or error}; mend that, or choose another place.")
+    except MemoryError:
+        return _complain("Memory ran out; close other programs, or give fewer or smaller images.")
     except KeyboardInterrupt:
-        print("course-ae: Stopped; what was finished is kept.", file=sys.stderr)
-        return 130
+        return _complain("Stopped; what was finished is kept.", 130)
+
+
+def _complain(text: str, code: int = 2) -> int:
+    """Says what is wrong; a file's name can neither begin a new line nor command the terminal."""
+    print(f"course-ae: {printable(text)}", file=sys.stderr)
+    return code
+
+
+def printable(text: str) -> str:
+    """Text for a terminal, with escapes in place of control characters except line feeds.
+
+    A file's name is in quotes, where a line feed is escaped as well.
+    """
+    shown = re.sub(r"'[^']*'", lambda name: name[0].replace("\n", "\\n"), text)
+    return "".join(c if c.isprintable() or c == "\n" else repr(c)[1:-1] for c in shown)
 
 
 def make_parser() -> argparse.ArgumentParser:
@@ -67,6 +84,32 @@ def make_parser() -> argparse.ArgumentParser:
     check = add("check", check_course, "tell whether this machine and the data are ready")
     begin = add("start", start_lessons, "copy the lessons into a folder of yours, to work in")
     begin.add_argument("folder", metavar="DIR", help="your folder; files that are there stay")
+    get = add("download", download_category, "get a category of MVTec AD")
+    get.add_argument("category", metavar="CATEGORY", help="for example bottle, or all")
+    get.add_argument("--data", required=True, metavar="DIR", help="folder of the categories")
+    get.add_argument("--accept-license", action="store_true", help="accept CC BY-NC-SA 4.0")
+    get.add_argument("--url", default="", metavar="URL", help="another address of the archive")
+    get.add_argument("--archive", default="", metavar="FILE", help="an archive that is here")
+    get.add_argument(
+        "--sha256", default="", metavar="HEX", help="of an archive the course does not know"
+    )
+    bring = add("import", import_category, "make a category of your own photographs")
+    bring.add_argument("data", metavar="DIR", help="folder of the categories")
+    bring.add_argument("--category", default="", metavar="NAME", help="the name of the new one")
+    bring.add_argument("--good", default="", metavar="DIR", help="good photographs")
+    bring.add_argument(
+        "--defective", default="", metavar="DIR", help="defective ones, a folder a type of defect"
+    )
+    bring.add_argument("--masks", default="", metavar="DIR", help="where the defects are marked")
+    judge = add("predict", predict_images, "judge new images with the detector of a run")
+    judge.add_argument("images", nargs="+", metavar="IMAGE", help="a file, or a folder of them")
+    judge.add_argument("--run", required=True, metavar="RUN", help="a run's folder")
+    judge.add_argument("--score", default="", metavar="NAME", help="best (lesson 07), l2 or ssim")
+    judge.add_argument("--format", default="table", choices=("table", "json", "csv"))
+    judge.add_argument(
+        "--pictures", default="", metavar="DIR", help="else in the run's folder, predictions"
+    )
+    judge.add_argument("--device", default="", metavar="NAME", help="cpu, cuda or mps")
     slides = add("slides", export_slides, "export the executed lessons as slides for a browser")
     slides.add_argument("folder", metavar="DIR", help="where the slides go")
     slides.add_argument(
@@ -200,7 +243,7 @@ def run_sweep(args: argparse.Namespace) -> int:
         if name in overrides:
             raise CourseError(f"A sweep takes '{name}' from its own options, not from -p.")
     words = [[word.strip() for word in text.split(",")] for text in (args.categories, args.losses)]
-    folder = Path(args.out).expanduser().resolve() if args.out else runs.runs_folder() / "sweep"
+    folder = user_path(args.out) if args.out else runs.runs_folder() / "sweep"
     seeds = sweep.numbers(args.seeds)
     trainings = sweep.plan(args.data, *words, seeds, args.profile, folder, **overrides)
     rows = sweep.run_sweep(trainings, folder, args.scheduler)
@@ -218,7 +261,7 @@ def _find(args: argparse.Namespace) -> tuple["Run", dict[str, Any]]:
     choose_device()  # refuses one that is not there
     category = overrides.pop("category", args.category)
     if args.resume:
-        folder = Path(args.run).expanduser().resolve() if args.run else None
+        folder = user_path(args.run) if args.run else None
         folder = folder or runs.find_run(args.data, category, args.profile, **overrides).folder
         given = {**runs.recorded(folder), **overrides}  # others than before are refused
         if args.data:  # the images may have been moved
@@ -257,30 +300,116 @@ def _held(run: "Run") -> Iterator[None]:
 def _print_result(run: "Run") -> None:
     from course_ae import report, runs
 
-    print(f"\n{report.plain_table(report.result_table(runs.read_summary(run)))}\n")
+    with runs.damaged(run.folder / "summary.json"):
+        print(f"\n{report.plain_table(report.result_table(runs.read_summary(run)))}\n")
     print(f"{textwrap.fill(report.NOTE, 79)}\n")
 
 
 def print_table(args: argparse.Namespace) -> int:
     """Prints the results of runs, the mean over those that differ only in their seed."""
     from course_ae.report import comparison_table
-    from course_ae.runs import read_json
+    from course_ae.runs import damaged, read_json
 
-    paths = [Path(run) / "summary.json" if Path(run).is_dir() else Path(run) for run in args.runs]
-    try:
-        print(comparison_table([read_json(path) for path in paths]))
-    except (KeyError, TypeError) as error:
-        raise CourseError(
-            "One of the runs is not finished; repeat 'course-ae run' on it."
-        ) from error
+    places = [user_path(run) for run in args.runs]
+    paths = [place / "summary.json" if place.is_dir() else place for place in places]
+    summaries = []
+    for path in paths:
+        summaries.append(read_json(path))
+        with damaged(path):
+            comparison_table(summaries[-1:])  # so that a damaged one is named
+    print(comparison_table(summaries))
     return 0
+
+
+def download_category(args: argparse.Namespace) -> int:
+    """Puts one or all categories of MVTec AD into a folder."""
+    from course_ae.download import download
+
+    archive = user_path(args.archive) if args.archive else None
+    folders = download(
+        args.category, user_path(args.data), args.accept_license, args.url, archive, args.sha256
+    )
+    print(f'Go on with: course-ae run --data "{args.data}" --category {folders[0].name}')
+    return 0
+
+
+def import_category(args: argparse.Namespace) -> int:
+    """Makes a category of photographs, or looks at one that is there, and says what it is like."""
+    from course_ae import data, photographs, preprocessing
+    from course_ae.first_look import first_look
+
+    root = user_path(args.data)
+    if args.good:
+        if not args.category:
+            raise CourseError("The new category needs a name; give it with --category.")
+        places = [
+            _beside(text, root) if text else None
+            for text in (args.good, args.defective, args.masks)
+        ]
+        found = photographs.import_photographs(root, args.category, *places)
+        for line in photographs.account(found):
+            print(printable(line))
+        folder = found.folder
+    elif args.defective or args.masks:
+        raise CourseError("Without good photographs there is nothing to learn; give --good.")
+    else:
+        folder = data.find_category(root, args.category)
+    samples = data.load_samples(folder)
+    for place, count in data.count_folders(samples).items():
+        print(f"{count:5} {printable(place)}")
+    masks = sum(sample.mask_path is not None for sample in samples)
+    print(f"{masks:5} masks")
+    for sentence in first_look(samples, preprocessing.load_images(samples)):
+        print(printable(sentence))
+    place = f'--data "{folder.parent}" --category "{folder.name}"'
+    print(printable(f"Go on with: course-ae run {place}"))
+    return 0
+
+
+def _beside(text: str, root: Path) -> Path:
+    """A folder as typed, or the one of this name in `root`."""
+    typed = user_path(text)
+    return root / text if not typed.exists() and (root / text).exists() else typed
+
+
+def predict_images(args: argparse.Namespace) -> int:
+    """Judges images, and returns 2 if one could not be read."""
+    from course_ae import prediction
+    from course_ae.report import plain_table
+
+    folder = user_path(args.run)
+    images = prediction.find_images([user_path(image) for image in args.images])
+    detector = prediction.load_detector(folder, args.score)
+    pictures = user_path(args.pictures) if args.pictures else folder / "predictions"
+    rows, code = [], 0
+    for row in prediction.predict(detector, images, pictures):
+        if "error" in row:
+            code = _complain(row["error"])
+        rows.append(row)
+    judged = [row for row in rows if "error" not in row]
+    if args.format == "json":
+        print(json.dumps(rows, indent=2))
+    elif args.format == "csv":
+        names = ["image", "score", "threshold", "verdict", "picture"]
+        writer = csv.DictWriter(sys.stdout, names, lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(judged)
+    elif judged:
+        lines = [(printable(row["image"]), f"{row['score']:.4g}", row["verdict"]) for row in judged]
+        print(plain_table([("image", "score", "verdict"), *lines]))
+        found = sum(row["verdict"] == "defective" for row in judged)
+        print(
+            f"\n{found} of {len(judged)} defective: {detector.kind} score above "
+            f"{detector.threshold:.4g}. Pictures: {printable(str(pictures))}"
+        )
+    return code
 
 
 def start_lessons(args: argparse.Namespace) -> int:
     """Copies the lessons for a student, without outputs and solutions; overwrites nothing."""
     from course_ae.lessons import copy_for_students
 
-    folder = Path(args.folder).expanduser()
+    folder = user_path(args.folder)
     written, kept = copy_for_students(folder)
     print(f"{len(written)} lesson{'' if len(written) == 1 else 's'} copied to '{folder}'.")
     if kept:
@@ -294,8 +423,8 @@ def export_slides(args: argparse.Namespace) -> int:
     """Writes each executed lesson as slides."""
     from course_ae.slides import write_slides
 
-    run = Path(args.run).expanduser() if args.run else None
-    print(f"Slides: {write_slides(Path(args.folder).expanduser(), run)}")
+    run = user_path(args.run) if args.run else None
+    print(f"Slides: {write_slides(user_path(args.folder), run)}")
     return 0
 
 

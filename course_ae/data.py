@@ -117,6 +117,8 @@ OFFICIAL: dict[str, Official] = {
 def find_category(data: Path, category: str) -> Path:
     """The folder of a category: `data/category`, or `data` where it is itself one category.
 
+    '' means the only category that is there.
+
     Raises:
         CourseError: if there is no such folder (the categories that are there are named), or it
             cannot be read.
@@ -131,6 +133,8 @@ def find_category(data: Path, category: str) -> Path:
         if (data / category / "train").is_dir():
             return data / category
         there = sorted(path.parent.name for path in data.glob("*/train"))
+    if not category and len(there) == 1:
+        return data / there[0]
     if not there:
         raise CourseError(
             f"'{data}' holds no data in MVTec AD's layout; expected '{category}/train/good' or "

@@ -31,12 +31,29 @@ def replace_file(path: Path) -> Iterator[Path]:
             part.unlink()
 
 
+def user_path(text: str) -> Path:
+    """What a user typed as an absolute path, `~` being the home folder.
+
+    Raises:
+        CourseError: if there is no such home folder, or links lead in a circle.
+    """
+    try:
+        return Path(text).expanduser().resolve()
+    except (RuntimeError, OSError) as error:
+        raise CourseError(f"'{text}' leads nowhere; write the whole path.") from error
+
+
 def remove_leftovers(folder: Path) -> None:
     """Removes temporary files of processes that were killed while they wrote."""
     for path in folder.rglob(".[0-9]*-*"):
-        process = path.name[1:].partition("-")[0]
-        if path.is_file() and process.isdigit() and not psutil.pid_exists(int(process)):
+        if path.is_file() and is_leftover(path):
             path.unlink(missing_ok=True)
+
+
+def is_leftover(path: Path) -> bool:
+    """True for `.<process>-<name>` of a process that is no longer there."""
+    process = path.name[1:].partition("-")[0]
+    return process.isdigit() and not psutil.pid_exists(int(process))
 
 
 def require_writable(folder: Path) -> Path:

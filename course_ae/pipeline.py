@@ -29,6 +29,7 @@ from course_ae.scoring import (
     difference_maps,
     difference_scores,
     highest,
+    usual_maps,
     widened,
 )
 from course_ae.thresholds import split_test
@@ -162,15 +163,20 @@ def repairing(run: Run, images: Images) -> ConvAutoencoder:
     """A network trained to repair: the run's own one, or else a second one of its size."""
     if run.settings.repair:
         return trained(run, images)
-    # Without flips an epoch is a third as long, so there may be more of them.
-    epochs = min(2 * run.settings.epochs, PROFILES["best"]["epochs"])
-    settings = replace(run.settings, **REPAIR, epochs=epochs, patience=epochs)
+    settings = repair_settings(run.settings)
     images = replace(images, train=images.known, validation=images.held_out)
 
     def keep(model: ConvAutoencoder, result: Training) -> None:
         update_summary(run, repair_training=_training_facts(settings, images, model, result))
 
     return _network(replace(run, settings=settings), images, "repair", keep)
+
+
+def repair_settings(settings: Settings) -> Settings:
+    """Those of the second network, the size of the first, that lesson 07 trains to repair."""
+    # Without flips an epoch is a third as long, so there may be more of them.
+    epochs = min(2 * settings.epochs, PROFILES["best"]["epochs"])
+    return replace(settings, **REPAIR, epochs=epochs, patience=epochs)
 
 
 def _network(
@@ -181,13 +187,13 @@ def _network(
     require_memory(run.settings, choose_device())
     model = build_model(run.settings, choose_device())
     if path.is_file():
-        return _found(run, model, path)
+        return _found(model, path)
     if not distributed.is_first():
         _fit(run, images, model, checkpoint)
         return model
     with reserved(run, "training", patience=10):
         if path.is_file():  # made while we waited
-            return _found(run, model, path)
+            return _found(model, path)
         word = "Going on with the training" if checkpoint.is_file() else "Training"
         print(f"{word}; the network is kept as {path.name} in the run folder, for other lessons.")
         result = _fit(run, images, model, checkpoint)
@@ -200,16 +206,25 @@ def _network(
     return model
 
 
-def _found(run: Run, model: ConvAutoencoder, path: Path) -> ConvAutoencoder:
+def _found(model: ConvAutoencoder, path: Path) -> ConvAutoencoder:
+    load_weights(model, path)
+    path.with_suffix(".checkpoint").unlink(missing_ok=True)  # of a stop at the very end
+    if distributed.is_first():
+        print(f"Found the trained network, {path.name}, in '{path.parent.name}'.")
+    return model
+
+
+def load_weights(model: ConvAutoencoder, path: Path) -> None:
+    """Reads a network's weights; a file from a stranger cannot run code.
+
+    Raises:
+        CourseError: if the file is missing, damaged, or of another network.
+    """
     try:
         device = next(model.parameters()).device
         model.load_state_dict(torch.load(path, map_location=device, weights_only=True))
     except Exception as error:  # torch raises many kinds for a damaged or foreign file
         raise CourseError(f"'{path}' is no model of this run; delete it and repeat.") from error
-    path.with_suffix(".checkpoint").unlink(missing_ok=True)  # of a stop at the very end
-    if distributed.is_first():
-        print(f"Found the trained network, {path.name}, in '{run.folder.name}'.")
-    return model
 
 
 def _fit(run: Run, images: Images, model: ConvAutoencoder, checkpoint: Path) -> Training:
@@ -317,8 +332,14 @@ def scored(run: Run, images: Images, model: ConvAutoencoder) -> Scores:
 
 
 def scored_best(run: Run, images: Images, model: ConvAutoencoder, scores: Scores) -> Scores:
-    """Adds the score of lesson 07, from a network that repairs, to `scores` and to scores.csv."""
+    """Adds the score of lesson 07, from a network that repairs, to `scores` and to scores.csv.
+
+    What is usual of good images is kept as usual.npz, for new images.
+    """
     best = score_table(run, images, partial(rebuild, model), ["best"])
+    usual = usual_maps(images.known, rebuild(model, images.known))
+    with replace_file(run.folder / "usual.npz") as part, part.open("wb") as file:
+        np.savez(file, **{kind: maps.numpy() for kind, maps in usual.items()})
     for name in ("maps", "values", "good"):
         getattr(scores, name).update(getattr(best, name))
     _keep_scores(run, scores)

@@ -17,7 +17,7 @@ from nbformat import NotebookNode
 from course_ae.config import CourseError
 from course_ae.files import write_text
 from course_ae.lessons import executed, still
-from course_ae.runs import Run, read_json, read_summary
+from course_ae.runs import Run, damaged, read_json, read_summary
 from course_ae.story import story
 from course_ae.training import LEAST_DEPENDENCE
 
@@ -175,11 +175,10 @@ def write_report(run: Run) -> Path:
         write_text(page, lesson_page(notebook, path.stem))
         facts = notebook.metadata.get("papermill", {})
         lessons.append((page.name, lesson_title(notebook, path.stem), facts))
-    index = report / "index.html"
-    write_text(
-        index,
-        index_page(read_json(run.folder / "settings.json"), read_summary(run), lessons, story(run)),
-    )
+    index, settings = report / "index.html", read_json(run.folder / "settings.json")
+    with damaged(run.folder / "summary.json"):
+        page = index_page(settings, read_summary(run), lessons, story(run))
+    write_text(index, page)
     return index
 
 

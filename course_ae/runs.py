@@ -23,7 +23,13 @@ from course_ae.config import (
     setting_types,
 )
 from course_ae.data import Sample, find_category, fingerprint, load_samples, select
-from course_ae.files import remove_leftovers, replace_file, require_writable, write_json
+from course_ae.files import (
+    remove_leftovers,
+    replace_file,
+    require_writable,
+    user_path,
+    write_json,
+)
 from course_ae.sample_bottles import write_sample_bottles
 from course_ae.training import choose_device
 
@@ -104,6 +110,8 @@ def find_run(
     for name, value in zip(PLACES, (data, category, profile, run), strict=True):
         if not isinstance(value, str):
             raise CourseError(f"The parameter '{name}' must be text in quotes, not {value!r}.")
+        if "\0" in value:
+            raise CourseError(f"The parameter '{name}' holds a zero byte; write it anew.")
     settings = make_settings(profile, category=category, **overrides)
     drawn = not data
     if drawn and category != "bottle":
@@ -111,11 +119,11 @@ def find_run(
             f"The built-in data has no category '{category}', only 'bottle'; give the folder of "
             "your images as 'data'."
         )
-    root = draw_sample_bottles() if drawn else Path(data).expanduser().resolve()
+    root = draw_sample_bottles() if drawn else user_path(data)
     found = find_category(root, category)
     settings = make_settings(profile, **{**overrides, "category": found.name})
     samples = load_samples(found)
-    folder = Path(run).expanduser().resolve() if run else default_folder(settings, drawn)
+    folder = user_path(run) if run else default_folder(settings, drawn)
     found_run = Run(folder, settings, samples, drawn, root)
     _check_folder(found_run)
     return found_run
@@ -146,7 +154,7 @@ def runs_folder() -> Path:
     chosen = os.environ.get("COURSE_AE_RUNS")
     checkout = Path(__file__).resolve().parent.parent
     if chosen:
-        return Path(chosen).expanduser().resolve()
+        return user_path(chosen)
     return (checkout if (checkout / "pyproject.toml").is_file() else Path.cwd()) / "runs"
 
 
@@ -268,11 +276,28 @@ def read_json(path: Path) -> dict[str, Any]:
         content = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError as error:
         raise CourseError(f"'{path}' is missing; run the lessons before this one.") from error
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise CourseError(f"'{path}' cannot be read; delete the run folder and repeat.") from error
     if not isinstance(content, dict):
         raise CourseError(f"'{path}' is not a run's file; delete the run folder and repeat.")
     return content
+
+
+@contextmanager
+def damaged(path: Path) -> Iterator[None]:
+    """For the use of what a run's file holds, where another hand may have changed it.
+
+    Raises:
+        CourseError: if something is missing in it, or of another type.
+    """
+    try:
+        yield
+    except CourseError:
+        raise
+    except (KeyError, TypeError, ValueError, AttributeError, IndexError) as error:
+        raise CourseError(
+            f"'{path}' lacks figures or was changed; repeat 'course-ae run' on this run folder."
+        ) from error
 
 
 def read_summary(run: Run) -> dict[str, Any]:

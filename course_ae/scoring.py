@@ -91,3 +91,34 @@ def best_map(x: Tensor, x_hat: Tensor, good: Tensor, good_hat: Tensor) -> Tensor
     """The map of lesson 07, (N, H, W): what is unusual in L1 plus what is in SSIM."""
     pairs = x, x_hat, good, good_hat
     return unusual("l1", *pairs) + unusual("ssim", *pairs)
+
+
+def usual_maps(good: Tensor, good_hat: Tensor) -> dict[str, Tensor]:
+    """What `best_map` needs to know of good images, in two maps a kind, (2, H, W).
+
+    Mean less deviation and mean plus deviation: two maps with the mean and the deviation of all.
+
+    Args:
+        good: good images, (M, 1, H, W).
+        good_hat: their reconstructions, same shape.
+    """
+    maps = {kind: difference_maps(good, good_hat, kind) for kind in ("l1", "ssim")}
+    return {
+        kind: torch.stack([m.mean(0) - m.std(0, correction=0), m.mean(0) + m.std(0, correction=0)])
+        for kind, m in maps.items()
+    }
+
+
+def best_map_from(x: Tensor, x_hat: Tensor, usual: dict[str, Tensor]) -> Tensor:
+    """The map of `best_map`, (N, H, W), for new images when the good ones are no longer there.
+
+    Args:
+        x: images to inspect, (N, 1, H, W).
+        x_hat: their reconstructions, same shape.
+        usual: from `usual_maps`.
+    """
+    found = (
+        local_mean(normalise(difference_maps(x, x_hat, kind), maps), SMOOTHING)
+        for kind, maps in usual.items()
+    )
+    return sum(found)

@@ -22,6 +22,7 @@ from course_ae import figures, report
 from course_ae.config import CourseError, make_settings
 from course_ae.data import find_category
 from course_ae.evaluation import evaluate_all
+from course_ae.files import user_path
 from course_ae.runs import claim, draw_sample_bottles, find_run, read_summary, reserved, write_csv
 
 try:
@@ -67,7 +68,7 @@ def plan(
     Raises:
         CourseError: for a wrong setting, or a category that is not there.
     """
-    root = Path(data).expanduser().resolve() if data else draw_sample_bottles()
+    root = user_path(data) if data else draw_sample_bottles()
     trainings = []
     for category, loss, seed in product(categories, losses, seeds):
         settings = {**overrides, "loss": loss, "seed": seed}

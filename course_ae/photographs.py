@@ -1,0 +1,308 @@
+"""Your own photographs in MVTec AD's layout, so that every lesson runs on them."""
+
+import hashlib
+import os
+import shutil
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from PIL import Image
+
+from course_ae.config import CourseError
+from course_ae.corruption import PAINTED
+from course_ae.files import is_leftover, require_writable
+from course_ae.images import image_size, is_image, load_image, open_image
+from course_ae.preprocessing import preprocess, to_tensor
+from course_ae.runs import write_csv
+from course_ae.training import to_uint8
+
+LONGEST = 1024  # pixels, the longer side at most: MVTec AD's largest, and the network sees 227
+TEST_SHARE = 0.2  # of the good photographs; where none is defective, as many again are painted on
+LIST = "imported.csv"  # in the category's folder: where each file came from, or why it is not there
+
+
+class Photograph(NamedTuple):
+    """A photograph and its copy."""
+
+    source: Path
+    copy: Path
+
+
+@dataclass
+class Import:
+    """What became of all files, so far."""
+
+    folder: Path  # of the category
+    taken: dict[Path, Path] = field(default_factory=dict)  # copy: source
+    left_out: dict[Path, str] = field(default_factory=dict)  # source: why
+    seen: dict[str, Path] = field(default_factory=dict)  # hash of the pixels: source
+
+
+def import_photographs(
+    data: Path, category: str, good: Path, defective: Path | None = None, masks: Path | None = None
+) -> Import:
+    """Copies photographs into `data / category`: all of it appears at once, or nothing.
+
+    A fifth of the good ones, chosen by a fixed seed, is kept for the test. Without defective ones
+    another fifth gets defects painted, as stand-ins. The photographs stay as they are; their copies
+    are upright PNG files with 8 bits a channel, at most 1024 pixels long.
+
+    Args:
+        data: the folder of all categories; it is made if need be.
+        category: the name of the new one.
+        good: folder of good photographs, with those in its folders.
+        defective: folder of defective ones; a folder in it is a type of defect.
+        masks: folder of masks, <name>_mask or <name>, in the same folders as the defective ones or
+            in none. Where no level is above 127, each but 0 marks the defect.
+
+    Raises:
+        CourseError: if a folder is missing or cannot be read or written, the category is there
+            already, or there are too few photographs.
+    """
+    with _staging(data, category) as folder:
+        found = Import(folder)
+        _take(found, _listed(found, good), lambda path: "train/good")
+        needed = 5 if defective else 11
+        _require(found, good, needed, "good")
+        if defective:
+            _take(found, _listed(found, defective), lambda path: f"test/{_type(path, defective)}")
+            _require(found, defective, needed + 2, "defective")
+        if defective and masks:
+            _add_masks(found, _listed(found, masks), defective, masks)
+        _keep_for_test(found, painted=not defective)
+        _write_list(found)
+        found.folder = folder.rename(data / category)
+    return found
+
+
+@contextmanager
+def _staging(data: Path, category: str) -> Iterator[Path]:
+    """A folder beside the category's place; whatever is in it at the end is removed."""
+    target, folder = data / category, data / f".{os.getpid()}-importing"
+    if target.parent != data or category.startswith(".") or not category.isprintable():
+        raise CourseError(f"'{category}' cannot be the name of a category; use letters and digits.")
+    if target.exists():
+        raise CourseError(f"'{target}' is there already; choose another --category, or delete it.")
+    require_writable(data)
+    made = not data.exists()
+    try:
+        data.mkdir(parents=True, exist_ok=True)
+        for path in filter(is_leftover, list(data.glob(".[0-9]*-importing"))):
+            shutil.rmtree(path, ignore_errors=True)  # of an import that was killed
+        folder.mkdir()
+        yield folder
+    except OSError as error:
+        raise CourseError(
+            f"'{error.filename or data}' cannot be read or written: {error.strerror or error}."
+        ) from error
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+        if made and not target.exists():
+            shutil.rmtree(data, ignore_errors=True)
+
+
+def photographs_in(folder: Path) -> tuple[list[Path], dict[Path, str]]:
+    """All images in a folder and in those within, and the other files with the reason.
+
+    Links to folders are not followed, so none can lead in a circle; hidden files do not count.
+
+    Raises:
+        CourseError: if there is no such folder, or one in it cannot be read.
+    """
+
+    def stop(error: OSError) -> None:
+        raise CourseError(
+            f"'{error.filename}' cannot be read ({error.strerror}); allow it to be read, or choose "
+            "another folder."
+        ) from error
+
+    if not folder.is_dir():
+        raise CourseError(f"There is no folder '{folder}'; give one that holds photographs.")
+    images, others = [], {}
+    for where, folders, names in os.walk(folder, onerror=stop):
+        folders[:] = sorted(name for name in folders if not name.startswith("."))
+        for path in (Path(where, name) for name in sorted(names) if not name.startswith(".")):
+            if not is_image(path):
+                others[path] = "no JPEG, PNG, BMP or TIFF file"
+            elif not path.is_file():
+                others[path] = "a link to a file that is not there"
+            else:
+                images.append(path)
+    return images, others
+
+
+def _listed(found: Import, folder: Path) -> list[Path]:
+    images, others = photographs_in(folder)
+    found.left_out |= others
+    return images
+
+
+def _type(path: Path, defective: Path) -> str:
+    """The type of defect: the folder in `defective` that holds the photograph."""
+    inside = path.relative_to(defective).parts
+    name = inside[0] if len(inside) > 1 else "defective"
+    if name == "good":
+        raise CourseError(f"'{defective / name}' lies among the defective ones; move it.")
+    return name
+
+
+def _take(found: Import, paths: list[Path], place: Callable[[Path], str]) -> None:
+    """Copies photographs, decoding several at a time; the same picture is taken once."""
+    copies, used = [], set()
+    for path in paths:
+        copies.append(_free_name(found.folder / place(path), path.stem, used))
+    for folder in {copy.parent for copy in copies}:
+        folder.mkdir(parents=True)
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        for source, copy, (key, problem) in zip(
+            paths, copies, pool.map(_copy, paths, copies), strict=True
+        ):
+            if not problem and key in found.seen:
+                problem = f"the same picture as '{found.seen[key]}'"
+            if problem:
+                found.left_out[source] = problem
+                copy.unlink(missing_ok=True)
+            else:
+                found.seen[key], found.taken[copy] = source, source
+
+
+def _free_name(folder: Path, stem: str, used: set[Path]) -> Path:
+    """A PNG file of this name, or with a number behind it where the name is taken."""
+    names = (stem, *(f"{stem}-{i}" for i in range(2, len(used) + 3)))
+    keys = ((folder / f"{name}.png", folder / f"{name.casefold()}.png") for name in names)
+    path, key = next(pair for pair in keys if pair[1] not in used)
+    used.add(key)
+    return path
+
+
+def _copy(source: Path, copy: Path) -> tuple[str, str]:
+    """Writes the upright, smaller copy; returns a hash of its pixels, or what is wrong."""
+    try:
+        str(source).encode()
+        image = open_image(source)
+    except UnicodeEncodeError:
+        return "", "its name is not valid UTF-8"
+    except CourseError as error:
+        return "", str(error)
+    image = image if image.mode == "L" else image.convert("RGB")
+    image.thumbnail((LONGEST, LONGEST), Image.Resampling.BICUBIC)
+    image.save(copy, compress_level=1)  # fast before small
+    return hashlib.sha256(np.asarray(image)).hexdigest(), ""
+
+
+def _require(found: Import, folder: Path, needed: int, what: str) -> None:
+    if len(found.taken) < needed:
+        problem = next((f" ('{path}': {why})" for path, why in found.left_out.items()), "")
+        raise CourseError(
+            f"'{folder}' has too few {what} photographs that can be used{problem}; an import needs "
+            "5 good and 2 defective ones, or 11 good ones."
+        )
+
+
+def _add_masks(found: Import, paths: list[Path], defective: Path, masks: Path) -> None:
+    """Writes the mask of each defective photograph that has one."""
+    there = {}
+    for path in paths:
+        name = path.stem.removesuffix("_mask").casefold()
+        there[path.relative_to(masks).parent, name] = path
+    for copy, source in found.taken.items():
+        if copy.parent.parent.name != "test":
+            continue
+        for folder in (source.relative_to(defective).parent, Path()):
+            path = there.pop((folder, source.stem.casefold()), None)
+            if path:
+                problem = _copy_mask(path, source, copy)
+                if problem:
+                    found.left_out[path] = problem
+                break
+    found.left_out |= dict.fromkeys(there.values(), "the mask of no photograph")
+
+
+def mask_path(image: Path) -> Path:
+    """Where MVTec AD keeps the mask of a test image."""
+    return image.parents[2] / "ground_truth" / image.parent.name / f"{image.stem}_mask.png"
+
+
+def _copy_mask(path: Path, source: Path, copy: Path) -> str:
+    """Writes the mask at its photograph's new size; returns what is wrong with it, or ''."""
+    try:
+        levels = load_image(path).max(axis=-1)  # (H, W)
+    except CourseError as error:
+        return str(error)
+    whole = image_size(source)
+    if levels.shape != whole:
+        return "{1}x{0} pixels, and its photograph has {3}x{2}".format(*levels.shape, *whole)
+    marked = levels > (127 if levels.max() > 127 else 0)
+    if not marked.any():
+        return "marks nothing"
+    with Image.open(copy) as image:
+        share = Image.fromarray(marked).convert("L").resize(image.size, Image.Resampling.BOX)
+    most = np.asarray(share) > 127
+    _save_mask(copy, most if most.any() else np.asarray(share) > 0)  # a hair stays a hair
+    return ""
+
+
+def _save_mask(copy: Path, mask: np.ndarray) -> None:
+    """Writes the mask (H, W) bool of a test image."""
+    mask_path(copy).parent.mkdir(parents=True, exist_ok=True)
+    Image.fromarray(mask).convert("L").save(mask_path(copy))
+
+
+def _keep_for_test(found: Import, painted: bool) -> None:
+    """Moves good photographs from the training to the test; some of them get defects painted."""
+    good = sorted(copy for copy in found.taken if copy.parent.parent.name == "train")
+    count = max(2, round(TEST_SHARE * len(good)))
+    order = [good[i] for i in np.random.default_rng(0).permutation(len(good))]
+    (found.folder / "test" / "good").mkdir(parents=True)
+    for copy in order[:count]:
+        place = found.folder / "test" / "good" / copy.name
+        found.taken[copy.rename(place)] = found.taken.pop(copy)
+    if painted:
+        generator = torch.Generator().manual_seed(0)
+        for i, copy in enumerate(order[count : 2 * count]):
+            _paint(found, copy, list(PAINTED)[i % len(PAINTED)], generator)
+
+
+def _paint(found: Import, copy: Path, kind: str, generator: torch.Generator) -> None:
+    """Makes a good photograph a defective one, as the network sees it: gray, 227x227."""
+    place = found.folder / "test" / f"painted_{kind.replace(' ', '_')}" / copy.name
+    place.parent.mkdir(exist_ok=True)
+    image, mask = PAINTED[kind](to_tensor(preprocess(copy)[None]), generator)
+    Image.fromarray(to_uint8(image)[0]).save(place)
+    if mask.any():
+        _save_mask(place, mask[0].numpy())
+    found.taken[place] = found.taken.pop(copy)
+    copy.unlink()
+
+
+def _write_list(found: Import) -> None:
+    rows = [
+        {"file": copy.relative_to(found.folder).as_posix(), "source": str(source), "left out": ""}
+        for copy, source in sorted(found.taken.items())
+    ]
+    rows += [
+        {"file": "", "source": str(source), "left out": why}
+        for source, why in found.left_out.items()
+    ]
+    write_csv(found.folder / LIST, rows)
+
+
+def account(found: Import, most: int = 10) -> list[str]:
+    """What was taken and what was left out, and why, in lines of text; at most so many files."""
+    lines = [f"{len(found.taken)} photographs taken, {len(found.left_out)} files left out"]
+    lines += [f"  {path}: {why}" for path, why in list(found.left_out.items())[:most]]
+    if len(found.left_out) > most:
+        lines.append(f"  and {len(found.left_out) - most} more, see {LIST}")
+    if any(copy.parent.name.startswith("painted_") for copy in found.taken):
+        lines.append(
+            "No defective photographs were given, so defects were painted on some good ones: the "
+            "figures will tell of paint, not of your defects."
+        )
+    lines.append(f"All is listed in '{found.folder / LIST}'.")
+    return lines

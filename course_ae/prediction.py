@@ -1,0 +1,196 @@
+"""New images before a trained detector: a score, a verdict, and a picture of the difference."""
+
+import os
+from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from zipfile import BadZipFile
+
+import numpy as np
+import torch
+from matplotlib import colormaps
+from PIL import Image, ImageDraw
+from torch import Tensor
+
+from course_ae.config import CourseError, make_settings, nearest
+from course_ae.files import replace_file
+from course_ae.model import ConvAutoencoder
+from course_ae.photographs import photographs_in
+from course_ae.pipeline import load_weights, rebuild, repair_settings
+from course_ae.preprocessing import IMAGE_SIZE, preprocess, to_tensor
+from course_ae.runs import damaged, read_json, recorded
+from course_ae.scoring import best_map_from, difference_maps, difference_scores, highest
+from course_ae.training import build_model, choose_device, require_memory, to_uint8
+
+BATCH = 32  # images in memory at a time
+TOPS = {"l2": 0.1, "ssim": 1.0}  # the difference that is drawn in yellow
+HEADER = 22  # pixels above a picture, for the verdict
+
+
+@dataclass(frozen=True)
+class Detector:
+    """A run's network, one of its scores, and the threshold that the run has found for it."""
+
+    model: ConvAutoencoder
+    kind: str  # 'best', 'l2' or 'ssim'
+    threshold: float
+    usual: dict[str, Tensor]  # of 'best', see `scoring.usual_maps`
+
+    def maps(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Reconstructions (N, 1, 227, 227), difference maps (N, 227, 227) and scores (N,)."""
+        x_hat = rebuild(self.model, x)
+        if self.kind == "best":
+            maps = best_map_from(x, x_hat, self.usual)
+            return x_hat, maps, highest(maps)
+        maps = difference_maps(x, x_hat, self.kind)
+        return x_hat, maps, difference_scores(maps)
+
+
+def load_detector(folder: Path, kind: str = "") -> Detector:
+    """The detector of a finished run; its images are no longer needed.
+
+    Args:
+        folder: the run folder.
+        kind: 'best' (lesson 07), 'l2' or 'ssim'; '' takes the first of these that the run has.
+
+    Raises:
+        CourseError: if the folder holds no finished run, a file of it is damaged, or it has no such
+            score.
+    """
+    given = {name: value for name, value in recorded(folder).items() if name not in ("data", "run")}
+    settings, summary = make_settings(**given), read_json(folder / "summary.json")
+    with damaged(folder / "summary.json"):
+        there = [name for name in ("best", "l2", "ssim") if name in summary.get("scores", {})]
+        if not there:
+            raise CourseError(
+                f"The run in '{folder}' is not finished; go on with 'course-ae run --resume'."
+            )
+        kind = kind or there[0]
+        if kind not in there:
+            raise CourseError(f"The run in '{folder}' has no score '{kind}'{nearest(kind, there)}")
+        threshold = float(summary["scores"][kind]["threshold"])
+    if kind == "best" and not settings.repair:
+        settings, name = repair_settings(settings), "repair.pt"
+    else:
+        name = "model.pt"
+    require_memory(settings, choose_device())
+    model = build_model(settings, choose_device())
+    load_weights(model, folder / name)
+    return Detector(model, kind, threshold, _usual(folder) if kind == "best" else {})
+
+
+def _usual(folder: Path) -> dict[str, Tensor]:
+    path = folder / "usual.npz"
+    try:
+        with np.load(path) as file:
+            usual = {kind: torch.from_numpy(file[kind]) for kind in ("l1", "ssim")}
+        if any(maps.shape != (2, IMAGE_SIZE, IMAGE_SIZE) for maps in usual.values()):
+            raise ValueError("of another size")
+    except (OSError, ValueError, KeyError, TypeError, EOFError, BadZipFile) as error:
+        raise CourseError(
+            f"'{path}' is missing or damaged; 'course-ae evaluate --run' on this run makes it."
+        ) from error
+    return usual
+
+
+def find_images(places: Sequence[Path]) -> list[Path]:
+    """The images that are named, and all those in folders that are named.
+
+    Raises:
+        CourseError: if a place is missing or holds no image.
+    """
+    images = []
+    for place in places:
+        if place.is_dir():
+            inside, _ = photographs_in(place)
+            if not inside:
+                raise CourseError(f"'{place}' holds no JPEG, PNG, BMP or TIFF files.")
+            images += inside
+        elif place.exists():
+            images.append(place)
+        else:
+            raise CourseError(f"There is no image '{place}'; give a file or a folder.")
+    return images
+
+
+def predict(detector: Detector, images: Iterable[Path], pictures: Path) -> Iterator[dict[str, Any]]:
+    """One row an image, and a picture of it; only a batch of images is in memory.
+
+    Args:
+        detector: from `load_detector`.
+        images: image files.
+        pictures: a folder for the pictures; it is made if need be.
+
+    Yields:
+        image, score, threshold, verdict ('good' or 'defective') and picture, a path; of an image
+        that cannot be read image and error, a sentence.
+
+    Raises:
+        CourseError: if a picture cannot be written.
+    """
+    images, names = list(images), set()
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        for start in range(0, len(images), BATCH):
+            batch = images[start : start + BATCH]
+            decoded = list(pool.map(_decode, batch))
+            readable = [i for i, found in enumerate(decoded) if isinstance(found, np.ndarray)]
+            rows = [{"image": str(p), "error": e} for p, e in zip(batch, decoded, strict=True)]
+            if readable:
+                x = to_tensor(np.stack([decoded[i] for i in readable]))  # (N, 1, 227, 227)
+                judged = zip(readable, *map(list, (x, *detector.maps(x))), strict=True)
+                for i, image, image_hat, difference, score in judged:
+                    place = pictures / _free(batch[i].stem, names)
+                    rows[i] = _row(detector, batch[i], float(score)) | {"picture": str(place)}
+                    drawn = picture(detector, image, image_hat, difference, rows[i])
+                    with replace_file(place) as part:
+                        drawn.save(part, "png", compress_level=1)  # fast before small
+            yield from rows
+
+
+def _decode(path: Path) -> np.ndarray | str:
+    """The image, uint8 (227, 227), or why it cannot be read."""
+    try:
+        return preprocess(path)
+    except CourseError as error:
+        return str(error)
+
+
+def _free(stem: str, names: set[str]) -> str:
+    """The name of a picture that no image before has had."""
+    tries = (stem, *(f"{stem}-{i}" for i in range(2, len(names) + 3)))
+    name = next(name for name in tries if name.casefold() not in names)
+    names.add(name.casefold())
+    return f"{name}.png"
+
+
+def _row(detector: Detector, path: Path, score: float) -> dict[str, Any]:
+    verdict = "defective" if score > detector.threshold else "good"
+    return {"image": str(path), "score": score, "threshold": detector.threshold, "verdict": verdict}
+
+
+def picture(
+    detector: Detector, x: Tensor, x_hat: Tensor, difference: Tensor, row: dict[str, Any]
+) -> Image.Image:
+    """Image, reconstruction and difference map side by side, with the verdict above.
+
+    The colours of the map mean the same in all pictures of a detector. Of lesson 07's map all that
+    lies above the threshold is yellow.
+
+    Args:
+        detector: whose map it is.
+        x: the image, (1, 227, 227).
+        x_hat: its reconstruction, same shape.
+        difference: its map, (227, 227).
+        row: 'score' and 'verdict' are shown.
+    """
+    top = TOPS.get(detector.kind, detector.threshold)
+    shades = colormaps["cividis"]((difference / top).clamp(0, 1).numpy(), bytes=True)[..., :3]
+    grays = [np.repeat(image[..., None], 3, axis=-1) for image in to_uint8(torch.stack([x, x_hat]))]
+    panels = np.concatenate([*grays, shades], axis=1)  # (227, 3 * 227, 3)
+    drawn = Image.new("RGB", (panels.shape[1], panels.shape[0] + HEADER), "white")
+    drawn.paste(Image.fromarray(panels), (0, HEADER))
+    told = "{verdict}: score {score:.4g}, threshold {threshold:.4g}".format(**row)
+    ImageDraw.Draw(drawn).text((4, 4), told, fill="black", font_size=13)
+    return drawn
