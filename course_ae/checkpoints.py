@@ -17,6 +17,21 @@ from course_ae.files import replace_file
 CHECKPOINT_SHARE = 0.05  # of the time, at most, goes into writing checkpoints
 
 
+def write_weights(path: Path, content: dict[str, Any]) -> None:
+    """A file of tensors and plain values, whole or not at all.
+
+    Raises:
+        CourseError: if it cannot be written.
+    """
+    with replace_file(path) as part, part.open("wb") as file:
+        try:
+            torch.save(content, file)
+        except RuntimeError as error:  # torch's own words for a full disk
+            if isinstance(error.__context__, OSError):
+                raise error.__context__ from error
+            raise
+
+
 @dataclass
 class Training:
     """What a training leaves behind, beside the weights."""
@@ -83,8 +98,7 @@ class TrainingState:
             "best_weights": self.best_weights,
             "snapshots": {k: torch.from_numpy(v) for k, v in self.result.snapshots.items()},
         }
-        with replace_file(path) as part:
-            torch.save(parts, part)
+        write_weights(path, parts)
         self.saved_at = time.monotonic()
         self.saving_took = self.saved_at - start
 

@@ -68,11 +68,11 @@ def import_photographs(
     with _staging(data, category) as folder:
         found = Import(folder)
         _take(found, _listed(found, good), lambda path: "train/good")
-        needed = 5 if defective else 11
-        _require(found, good, needed, "good")
+        _require(found, good, "good", 5 if defective else 11)
         if defective:
+            before = len(found.taken)
             _take(found, _listed(found, defective), lambda path: f"test/{_type(path, defective)}")
-            _require(found, defective, needed + 2, "defective")
+            _require(found, defective, "defective", before + 2)
         if defective and masks:
             _add_masks(found, _listed(found, masks), defective, masks)
         _keep_for_test(found, painted=not defective)
@@ -196,7 +196,7 @@ def _copy(source: Path, copy: Path) -> tuple[str, str]:
     return hashlib.sha256(np.asarray(image)).hexdigest(), ""
 
 
-def _require(found: Import, folder: Path, needed: int, what: str) -> None:
+def _require(found: Import, folder: Path, what: str, needed: int) -> None:
     if len(found.taken) < needed:
         problem = next((f" ('{path}': {why})" for path, why in found.left_out.items()), "")
         raise CourseError(

@@ -17,6 +17,7 @@ from torch import Tensor
 from tqdm import tqdm
 
 from course_ae import distributed
+from course_ae.checkpoints import write_weights
 from course_ae.config import PROFILES, REPAIR, CourseError, Settings
 from course_ae.data import count_folders, load_mask
 from course_ae.files import replace_file
@@ -97,9 +98,11 @@ def require_readable(run: Run) -> None:
     """Decodes all images and masks and tries both splits, so that a run need not stop half-way.
 
     Raises:
-        CourseError: if a file cannot be read as an image, or there are too few images to split.
+        CourseError: if a file cannot be read as an image, there are too few images to split, or
+            the network is too large for this machine.
     """
     s = run.settings
+    require_memory(s, choose_device())
     split_validation(len(run.train), s.validation_fraction, s.seed)
     split_test(np.array([sample.label for sample in run.test]), s.threshold_fraction, s.seed)
     for sample in run.test:
@@ -200,8 +203,7 @@ def _network(
         kept = f"kept the weights of epoch {result.best_epoch}"
         print(f"Stopped after epoch {len(result.history)}; {kept}.")
         keep(model, result)
-        with replace_file(path) as part:  # last, since its presence says that all is there
-            torch.save(model.state_dict(), part)
+        write_weights(path, model.state_dict())  # last: its presence says that all is there
         checkpoint.unlink(missing_ok=True)
     return model
 

@@ -183,7 +183,7 @@ def test_a_real_divergence_is_an_error_and_not_a_model(bottles):
     ],
 )
 def test_lack_of_memory_is_one_sentence(error):
-    with pytest.raises(CourseError, match="^Memory ran out; buy more.$"), enough_memory("buy more"):
+    with pytest.raises(CourseError, match="Memory ran out; buy more"), enough_memory("buy more"):
         raise error
     with pytest.raises(RuntimeError, match="shapes"), enough_memory("buy more"):
         raise RuntimeError("shapes cannot be multiplied")
