@@ -7,6 +7,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import psutil
 
 from course_ae.config import CourseError
@@ -39,7 +40,7 @@ def user_path(text: str) -> Path:
     """
     try:
         return Path(text).expanduser().resolve()
-    except (RuntimeError, OSError) as error:
+    except (RuntimeError, OSError, ValueError) as error:
         raise CourseError(f"'{text}' leads nowhere; write the whole path.") from error
 
 
@@ -66,6 +67,22 @@ def require_writable(folder: Path) -> Path:
     if not there.is_dir() or not os.access(there, os.W_OK):
         raise CourseError(f"'{there}' is no folder that can be written; choose another one.")
     return there
+
+
+def read_arrays(path: Path) -> dict[str, np.ndarray]:
+    """The arrays of a .npz file, or the one of a .npy file as 'array'; none can hold code.
+
+    Raises:
+        CourseError: if the file is missing or damaged.
+    """
+    try:
+        content = np.load(path, allow_pickle=False)
+        if isinstance(content, np.ndarray):
+            return {"array": content}
+        with content:
+            return {name: content[name] for name in content.files}
+    except Exception as error:  # numpy raises many kinds for a damaged file
+        raise CourseError(f"'{path}' is missing or damaged; delete it and repeat.") from error
 
 
 def write_text(path: Path, text: str) -> None:

@@ -14,6 +14,8 @@ FORMATS = ("PNG", "JPEG", "BMP", "TIFF")
 
 # A small file can claim any size: Pillow refuses above 179 million pixels, and warns from half.
 warnings.simplefilter("ignore", Image.DecompressionBombWarning)
+# What it has to say of a camera's odd notes helps nobody who wants the picture.
+warnings.filterwarnings("ignore", category=UserWarning, module="PIL")
 
 
 def is_image(path: Path) -> bool:

@@ -20,10 +20,10 @@ from course_ae import distributed
 from course_ae.checkpoints import write_weights
 from course_ae.config import PROFILES, REPAIR, CourseError, Settings
 from course_ae.data import count_folders, load_mask
-from course_ae.files import replace_file
+from course_ae.files import read_arrays, replace_file
 from course_ae.model import ConvAutoencoder, count_parameters
 from course_ae.preprocessing import load_images, split_validation, to_tensor, with_flips
-from course_ae.runs import Run, read_csv, reserved, update_summary, write_csv
+from course_ae.runs import Run, damaged, read_csv, reserved, update_summary, write_csv
 from course_ae.scoring import (
     DIFFERENCES,
     best_map,
@@ -282,9 +282,14 @@ def read_history(run: Run) -> list[dict[str, float]]:
 
 
 def read_snapshots(run: Run) -> dict[int, np.ndarray]:
-    """Reconstructions of the first good images after some epochs: uint8 (5, 227, 227) each."""
-    with np.load(run.folder / "snapshots.npz") as file:
-        return {int(name): file[name] for name in file.files}
+    """Reconstructions of the first good images after some epochs: uint8 (5, 227, 227) each.
+
+    Raises:
+        CourseError: if they are missing or damaged.
+    """
+    path = run.folder / "snapshots.npz"
+    with damaged(path):
+        return {int(name): images for name, images in read_arrays(path).items()}
 
 
 def rebuild(model: ConvAutoencoder, x: Tensor) -> Tensor:

@@ -3,10 +3,10 @@
 import os
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-from zipfile import BadZipFile
 
 import numpy as np
 import torch
@@ -15,7 +15,7 @@ from PIL import Image, ImageDraw
 from torch import Tensor
 
 from course_ae.config import CourseError, make_settings, nearest
-from course_ae.files import replace_file
+from course_ae.files import read_arrays, replace_file
 from course_ae.model import ConvAutoencoder
 from course_ae.photographs import photographs_in
 from course_ae.pipeline import load_weights, rebuild, repair_settings
@@ -83,16 +83,14 @@ def load_detector(folder: Path, kind: str = "") -> Detector:
 
 def _usual(folder: Path) -> dict[str, Tensor]:
     path = folder / "usual.npz"
-    try:
-        with np.load(path) as file:
-            usual = {kind: torch.from_numpy(file[kind]) for kind in ("l1", "ssim")}
-        if any(maps.shape != (2, IMAGE_SIZE, IMAGE_SIZE) for maps in usual.values()):
-            raise ValueError("of another size")
-    except (OSError, ValueError, KeyError, TypeError, EOFError, BadZipFile) as error:
-        raise CourseError(
-            f"'{path}' is missing or damaged; 'course-ae evaluate --run' on this run makes it."
-        ) from error
-    return usual
+    with suppress(CourseError, KeyError, TypeError):
+        arrays = read_arrays(path)
+        usual = {kind: torch.from_numpy(arrays[kind]) for kind in ("l1", "ssim")}
+        if all(maps.shape == (2, IMAGE_SIZE, IMAGE_SIZE) for maps in usual.values()):
+            return usual
+    raise CourseError(
+        f"'{path}' is missing or damaged; 'course-ae evaluate --resume' on this run makes it."
+    )
 
 
 def find_images(places: Sequence[Path]) -> list[Path]:

@@ -3,7 +3,6 @@
 from collections.abc import Callable, Iterable
 from contextlib import suppress
 from pathlib import Path
-from zipfile import BadZipFile
 
 import numpy as np
 import torch
@@ -12,7 +11,7 @@ from torch import Tensor
 
 from course_ae.config import CourseError, cache_folder
 from course_ae.data import Sample, fingerprint
-from course_ae.files import replace_file
+from course_ae.files import read_arrays, replace_file
 from course_ae.images import open_image
 
 IMAGE_SIZE = 227  # AlexNet's input: every layer fits without a remainder, and the last map is 6x6
@@ -68,8 +67,8 @@ def load_images(
     samples = list(samples)
     name = f"{fingerprint(samples)}-{IMAGE_SIZE}-{DECODING}.npy"
     cache = cache_folder() / "preprocessed" / name
-    with suppress(OSError, ValueError, EOFError, BadZipFile):  # a damaged cache is made again
-        images = np.load(cache)
+    with suppress(CourseError):  # a damaged cache is made again
+        images = read_arrays(cache)["array"]
         if images.shape == (len(samples), IMAGE_SIZE, IMAGE_SIZE) and images.dtype == np.uint8:
             return images
     images = np.stack([preprocess(sample.path) for sample in progress(samples)])

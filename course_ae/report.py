@@ -39,6 +39,9 @@ NOTE = (
     "splits into these two parts. Lesson 07: trained to repair, map normalised. Mean image: the "
     "baseline that needs no network."
 )
+# What a page may do: show what is in it. Nothing is fetched, and no script runs, whoever wrote it.
+POLICY = "default-src 'none'; img-src data:; font-src data:; style-src 'unsafe-inline'"
+META = f'<meta http-equiv="Content-Security-Policy" content="{POLICY}">'
 # nbconvert's page, without the scripts it would fetch, and fit for a phone.
 # The text of a picture for those who cannot see it is in its output's metadata.
 BLOCKS = """{% block data_png scoped %}
@@ -50,7 +53,9 @@ BLOCKS = """{% block data_png scoped %}
 """
 TEMPLATE = (
     """{% extends 'lab/index.html.j2' %}
-{% block html_head_js %}{% endblock %}
+{% block html_head_js %}"""
+    + META
+    + """{% endblock %}
 {% block html_head_js_mathjax %}{% endblock %}
 {% block html_head_js_mermaidjs %}{% endblock %}
 {% block jupyter_widgets %}{% endblock %}
@@ -290,6 +295,7 @@ def _page(title: str, body: str) -> str:
 <head>
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1">
+{META}
 <title>{escape(title)}</title>
 <style>{STYLE}</style>
 </head>

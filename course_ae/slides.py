@@ -4,6 +4,8 @@ nbconvert divides the cells into slides by their `slideshow` metadata; reveal.js
 them, lies in the folder `reveal` of this package and is written into each file.
 """
 
+import base64
+import hashlib
 from importlib.resources import files
 from pathlib import Path
 
@@ -14,7 +16,14 @@ from nbformat import NotebookNode
 from course_ae.config import CourseError
 from course_ae.files import write_text
 from course_ae.lessons import executed, lessons, still
-from course_ae.report import BLOCKS, lesson_title, links_to_pages, list_page, without_places
+from course_ae.report import (
+    BLOCKS,
+    POLICY,
+    lesson_title,
+    links_to_pages,
+    list_page,
+    without_places,
+)
 
 FOLDED = "hide-input"  # cells with this tag show their code on demand
 SCRIPT = """Reveal.initialize({ controls: true, progress: true, hash: true, slideNumber: "c/t",
@@ -43,6 +52,7 @@ TEMPLATE = (
 <head>
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1">
+<meta http-equiv="Content-Security-Policy" content="{{ resources.slides.policy }}">
 <title>{{ nb.metadata.title | escape_html }}</title>
 {{ resources.include_css("static/index.css") }}
 {{ resources.include_css("static/theme-light.css") }}
@@ -78,7 +88,10 @@ def slides_page(notebook: NotebookNode, name: str) -> str:
     notebook.metadata["title"] = lesson_title(notebook, name)
     reveal = files("course_ae").joinpath("reveal")
     read = {part: reveal.joinpath(part).read_text("utf-8") for part in ("reveal.js", "reveal.css")}
-    resources = {"slides": {"css": read["reveal.css"] + STYLE, "js": read["reveal.js"] + SCRIPT}}
+    js = read["reveal.js"] + SCRIPT
+    only = base64.b64encode(hashlib.sha256(js.encode()).digest()).decode()  # this script, no other
+    policy = f"{POLICY}; script-src 'sha256-{only}'"
+    resources = {"slides": {"css": read["reveal.css"] + STYLE, "js": js, "policy": policy}}
     page, _ = SlidesExporter(raw_template=TEMPLATE).from_notebook_node(notebook, resources)
     return links_to_pages(page)
 

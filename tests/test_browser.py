@@ -20,6 +20,7 @@ import torch
 from nbformat.v4 import new_code_cell, new_notebook
 
 from course_ae import (
+    batch,
     evaluation,
     lessons,
     metrics,
@@ -45,7 +46,7 @@ PRELUDE = """
 import numpy as np
 import torch
 from course_ae import evaluation, metrics, pipeline, runs, training, widgets
-lesson = runs.open_run(data={data!r}, run={run!r}, **{small!r})
+lesson = runs.open_run(data={data!r}, category="", run={run!r}, **{small!r})
 images = pipeline.prepare(lesson)
 model = untrained = pipeline.trained(lesson, images)
 scores = pipeline.scored(lesson, images, model)
@@ -78,11 +79,35 @@ def cell_of(lesson, words):
     return cell.source.replace("similarity_explorer(x)", "similarity_explorer(images.good[:1])")
 
 
+# Names that are scripts, tags, links and tables; each would leave a mark in the page.
+MARK = "onerror=document.documentElement.dataset.hit=1"
+NAMES = [
+    f"<img src=x {MARK}>", f"'><img src=x {MARK}>", f'"><svg onload={MARK[8:]}>',
+    "[a](javascript:alert(1))", "![b](http:evil.invalid)", "a|b$x^{$`c`", "</td><b>&lt;",
+]  # fmt: skip
+
+
+def hostile_names(data):
+    """Gives the category, the defects and the images names that are no mere names."""
+    category = (data / "bottle").rename(data / NAMES[0])
+    kinds = ["broken_large", "broken_small", "contamination"]
+    for kind, name in zip(kinds, NAMES[1:], strict=False):
+        for part in ("test", "ground_truth"):
+            (category / part / kind).rename(category / part / name.replace("/", ""))
+    for i, path in enumerate(sorted(category.glob("*/*/*.png"))):
+        if "ground_truth" not in path.parts:
+            name = f"{path.stem} {NAMES[i % len(NAMES)]}".replace("/", "")
+            mask = path.parents[2] / "ground_truth" / path.parent.name / f"{path.stem}_mask.png"
+            if mask.exists():
+                mask.rename(mask.with_name(f"{name}_mask.png"))
+            path.rename(path.with_name(f"{name}.png"))
+
+
 class Small:
     """The run of the browser's notebook, opened in this process too."""
 
     def __init__(self, data, folder):
-        self.run = runs.open_run(data=str(data), run=str(folder), **SMALL)
+        self.run = runs.open_run(data=str(data), category="", run=str(folder), **SMALL)
         self.images = pipeline.prepare(self.run)
         self.model = pipeline.trained(self.run, self.images)
         self.scores = pipeline.scored(self.run, self.images, self.model)
@@ -100,14 +125,31 @@ def small(small_data, tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def server(small, small_data, tmp_path_factory):
-    """JupyterLab in a folder with the notebook of all explorers; its address and its log."""
-    folder = tmp_path_factory.mktemp("lab")
-    prelude = PRELUDE.format(data=str(small_data), run=str(small.run.folder), small=SMALL)
-    cells = [prelude.strip(), *(cell_of(*place) for place in EXPLORERS.values())]
+def hostile(small_data, tmp_path_factory):
+    """A run on images whose names are scripts."""
+    folder = tmp_path_factory.mktemp("hostile")
+    data = shutil.copytree(small_data, folder / "data")
+    try:
+        hostile_names(data)
+    except OSError as error:
+        pytest.skip(f"no such names on this system: {error}")
+    return Small(data, folder / "run")
+
+
+def write_explorers(path, run, more=()):
+    """A notebook that shows every explorer of a run, and then what else is asked for."""
+    prelude = PRELUDE.format(data=str(run.root), run=str(run.folder), small=SMALL)
+    cells = [prelude.strip(), *(cell_of(*place) for place in EXPLORERS.values()), *more]
     kernel = {"name": "python3", "display_name": "Python 3", "language": "python"}
     notebook = new_notebook(cells=list(map(new_code_cell, cells)), metadata={"kernelspec": kernel})
-    nbformat.write(notebook, folder / "explorers.ipynb")
+    nbformat.write(notebook, path)
+
+
+@pytest.fixture(scope="module")
+def server(small, tmp_path_factory):
+    """JupyterLab in a folder with the notebook of all explorers; its address and its log."""
+    folder = tmp_path_factory.mktemp("lab")
+    write_explorers(folder / "explorers.ipynb", small.run)
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
@@ -152,10 +194,10 @@ def browser():
 class Lab:
     """The notebook in the browser, with all its cells run."""
 
-    def __init__(self, browser, address):
+    def __init__(self, browser, address, name="explorers"):
         self.errors = []
         self.page = browser.new_page(viewport={"width": 1300, "height": 1000})
-        self.page.goto(f"{address}/lab/tree/explorers.ipynb?reset", timeout=60_000)
+        self.page.goto(f"{address}/lab/tree/{name}.ipynb?reset", timeout=60_000)
         self.page.wait_for_selector(".jp-Notebook .jp-Cell", timeout=60_000)
         self.page.on("pageerror", lambda error: self.errors.append(str(error)))
         self.page.on("console", self._listen)
@@ -426,3 +468,79 @@ def test_the_front_page_tells_the_story_in_one_screen(browser, small):
     page.goto(path.as_uri())
     box = page.locator(".story + p").bounding_box()  # the result in a sentence
     assert box["y"] + box["height"] <= 720
+
+
+CAPTIONS = """
+from course_ae import figures
+for sample in lesson.samples:
+    figures.show(figures.image_grid([x[0, 0].numpy()], [sample.name]), f"This is {sample.name}.")
+figures.table([{sample.defect: sample.name, "b": 1.0} for sample in lesson.samples])
+"""
+
+
+def test_names_that_are_scripts_are_only_names_in_the_lab(browser, server, hostile):
+    address, log = server
+    write_explorers(log.parent / "hostile.ipynb", hostile.run, [CAPTIONS])
+    lab = Lab(browser, address, "hostile")
+    asked = []
+    lab.page.on("request", lambda request: asked.append(request.url))
+    lab.page.on("dialog", lambda dialog: asked.append(dialog.message))
+    for name in EXPLORERS:
+        lab.explorer(name)
+    names = {sample.name for sample in hostile.run.samples}
+    number = 1 + len(EXPLORERS)
+    lab.page.evaluate(
+        "async i => { const nb = window.jupyterapp.shell.currentWidget.content;"
+        "await nb.scrollToItem(i, 'start'); }", number,
+    )  # fmt: skip
+    cell = lab.page.locator(f".jp-Notebook .jp-Cell[data-windowed-list-index='{number}']")
+    sync_api.expect(cell.locator("td")).to_have_count(2 * len(names), timeout=60_000)
+    captions = cell.locator(".jp-RenderedMarkdown p").all_inner_texts()
+    assert {f"Figure. This is {name}." for name in names} <= set(captions)
+    assert set(cell.locator("td:first-child").all_inner_texts()) == names
+    assert lab.page.evaluate("() => document.documentElement.dataset.hit") is None
+    assert all(url.startswith((address, address.replace("http", "ws"), "data:", "blob:"))
+               for url in asked), asked  # fmt: skip
+
+
+def test_names_that_are_scripts_are_only_names_in_report_and_slides(browser, hostile, tmp_path):
+    run = hostile.run
+    evaluation.evaluate_all(run)
+    places = {"data": str(run.root), "category": run.settings.category, "run": str(run.folder)}
+    for path in lessons.lessons():
+        if path.name[:2] in ("01", "02", "05"):
+            batch.run_lesson(path, run.folder, {**places, **SMALL}, batch.Progress(path.stem))
+    pages = [report.write_report(run), *(run.folder / "report").glob("0*.html")]
+    slides.write_slides(tmp_path, run.folder)
+    pages += tmp_path.glob("0*.html")
+    assert len(pages) == 7
+    asked = []
+    page = browser.new_context(offline=True).new_page()
+    page.on("request", lambda request: asked.append(request.url))
+    page.on("dialog", lambda dialog: asked.append(dialog.message))
+    shown = ""
+    for path in pages:
+        page.goto(path.as_uri())
+        page.wait_for_load_state("networkidle")
+        assert page.evaluate("() => document.documentElement.dataset.hit") is None, path.name
+        shown += page.evaluate("() => document.documentElement.textContent")
+    assert run.settings.category in shown
+    assert all(sample.defect in shown for sample in run.test)
+    assert all(url.startswith(("file:", "data:")) for url in asked), asked
+    assert {url for url in asked if url.startswith("file:")} == {path.as_uri() for path in pages}
+
+
+def test_a_page_runs_no_script_and_fetches_nothing_whoever_wrote_it(browser, small, tmp_path):
+    evil = f"<img src=x {MARK}><script>{MARK[8:]}</script><img src=https://evil.invalid/x.png>"
+    cell = new_code_cell("1", execution_count=1)
+    cell.outputs = [nbformat.v4.new_output("display_data", {"text/html": evil})]
+    notebook = new_notebook(cells=[nbformat.v4.new_markdown_cell(f"# A {evil}"), cell])
+    for make in (report.lesson_page, slides.slides_page):
+        path = tmp_path / f"{make.__name__}.html"
+        path.write_text(make(notebook, "01_evil"), encoding="utf-8")
+        asked, page = [], browser.new_page()
+        page.on("request", lambda request, asked=asked: asked.append(request.url))
+        page.goto(path.as_uri())
+        page.wait_for_load_state("networkidle")
+        assert page.evaluate("() => document.documentElement.dataset.hit") is None
+        assert all(url.startswith(("file:", "data:")) for url in asked), asked

@@ -1,0 +1,255 @@
+"""Photographs of all kinds become a category, and the first look says what is wrong with them."""
+
+import os
+import shutil
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from course_ae.cli import main
+from course_ae.config import CourseError
+from course_ae.data import count_folders, load_mask, load_samples
+from course_ae.first_look import first_look
+from course_ae.images import load_image, open_image
+from course_ae.photographs import LONGEST, import_photographs
+from course_ae.preprocessing import load_images
+from course_ae.runs import read_csv
+
+
+@pytest.fixture
+def photos(tmp_path, small_data):
+    """Folders `good` (18 images), `defective` (two types) and `masks`, of mixed files."""
+    root, source = tmp_path / "photos", small_data / "bottle"
+    shutil.copytree(source / "train/good", root / "good")
+    shutil.copytree(source / "test/good", root / "good/second day")
+    for kind in ("broken_large", "contamination"):
+        shutil.copytree(source / "test" / kind, root / "defective" / kind)
+        shutil.copytree(source / "ground_truth" / kind, root / "masks" / kind)
+    return root
+
+
+def places(photos):
+    return photos / "good", photos / "defective", photos / "masks"
+
+
+def marked(size, box):
+    """A picture (H, W, 3) of noise with one bright box, to see which side is up."""
+    pixels = np.random.default_rng(0).integers(0, 90, (*size[::-1], 3), np.uint8)
+    pixels[box] = 255
+    return Image.fromarray(pixels)
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_the_cameras_note_is_followed(orientation, tmp_path):
+    upright = marked((40, 30), np.s_[2:9, 3:8])
+    turns = {2: [0], 3: [3], 4: [1], 5: [5], 6: [2], 7: [6], 8: [4]}  # the inverse of each note
+    stored = upright
+    for turn in turns.get(orientation, []):
+        stored = stored.transpose(turn)
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    stored.save(tmp_path / "x.png", exif=exif)
+    assert np.array_equal(load_image(tmp_path / "x.png"), np.asarray(upright))
+
+
+def test_what_is_transparent_becomes_white(tmp_path):
+    pixels = np.zeros((4, 4, 4), np.uint8)
+    pixels[:2, :, 3] = 255
+    Image.fromarray(pixels).save(tmp_path / "x.png")
+    assert np.array_equal(load_image(tmp_path / "x.png")[:, 0, 0], [0, 0, 255, 255])
+    palette = Image.fromarray(np.array([[0, 1]], np.uint8), "P")
+    palette.putpalette([10, 20, 30, 40, 50, 60])
+    palette.save(tmp_path / "p.png", transparency=1)
+    assert load_image(tmp_path / "p.png").tolist() == [[[10, 20, 30], [255, 255, 255]]]
+
+
+def test_a_phones_picture_with_a_preview_is_read(tmp_path):
+    pictures = [marked((40, 30), np.s_[:5, :5]), marked((20, 15), np.s_[:5, :5])]
+    pictures[0].save(tmp_path / "x.jpg", "MPO", save_all=True, append_images=pictures[1:])
+    assert open_image(tmp_path / "x.jpg").size == (40, 30)
+
+
+def test_all_are_taken_and_every_lesson_can_run(photos, tmp_path):
+    found = import_photographs(tmp_path / "data", "mug", *places(photos))
+    assert found.folder == tmp_path / "data/mug" and found.left_out == {}
+    samples = load_samples(found.folder)
+    assert count_folders(samples) == {
+        "train/good": 14, "test/good": 4, "test/broken_large": 4, "test/contamination": 4,
+    }  # fmt: skip
+    assert sum(sample.mask_path is not None for sample in samples) == 8
+    rows = read_csv(found.folder / "imported.csv")
+    assert len(rows) == len(samples) == 26
+    for row in rows:  # each copy is its photograph
+        copy, source = load_image(found.folder / row["file"]), load_image(row["source"])
+        assert np.array_equal(copy, source)
+    for sample in samples:
+        if sample.mask_path:
+            whole = photos / "masks" / sample.defect / sample.mask_path.name
+            assert np.array_equal(load_mask(sample), np.asarray(Image.open(whole)) > 127)
+
+
+def test_the_split_is_the_same_again(photos, tmp_path):
+    names = []
+    for name in ("one", "two"):
+        folder = import_photographs(tmp_path / name, "mug", *places(photos)).folder
+        names.append(sorted(p.relative_to(folder).as_posix() for p in folder.rglob("*")))
+    assert names[0] == names[1]
+
+
+def test_photographs_stay_as_they_are_and_copies_are_small_and_upright(photos, tmp_path):
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    large = marked((1600, 1200), np.s_[:600, :800])  # bright above left, dark above right
+    large.transpose(Image.Transpose.ROTATE_90).save(photos / "good/large.jpg", exif=exif)
+    mask = np.zeros((1200, 1600), np.uint8)
+    mask[:600, :800] = 1
+    large.save(photos / "defective/large.tif")
+    Image.fromarray(mask).save(photos / "masks/large.bmp")
+    before = {path: path.read_bytes() for path in photos.rglob("*") if path.is_file()}
+    folder = import_photographs(tmp_path / "data", "mug", *places(photos)).folder
+    assert {path: path.read_bytes() for path in photos.rglob("*") if path.is_file()} == before
+    (copy,) = folder.glob("*/good/large.png")
+    with Image.open(copy) as image:
+        assert image.size == (LONGEST, LONGEST * 3 // 4) and image.getexif().get(0x0112, 1) == 1
+        assert np.asarray(image)[:300, :400].mean() > 200 > np.asarray(image)[:, 700:].mean()
+    with Image.open(folder / "ground_truth/defective/large_mask.png") as image:
+        small = np.asarray(image)
+    assert small.shape == (768, 1024) and set(np.unique(small)) == {0, 255}
+    assert small.mean() == pytest.approx(255 / 4, rel=0.01)
+
+
+def test_what_cannot_be_used_is_left_out_with_the_reason(photos, tmp_path):
+    good, masks = photos / "good", photos / "masks"
+    (good / "broken.png").write_bytes(b"no image")
+    (good / "notes.txt").write_text("x")
+    (good / ".hidden.png").write_bytes(b"no image")
+    shutil.copy(good / "000.png", good / "copy.png")
+    Image.open(good / "001.png").save(good / "again.bmp")  # another file, the same picture
+    Image.new("L", (9, 9), 255).save(masks / "contamination/001_mask.png")
+    Image.new("L", (96, 96)).save(masks / "contamination/002_mask.png")
+    Image.new("L", (96, 96), 255).save(masks / "contamination/other_mask.png")
+    found = import_photographs(tmp_path / "data", "mug", *places(photos))
+    why = {path.relative_to(photos).as_posix(): text for path, text in found.left_out.items()}
+    assert len(why) == 7
+    assert "cannot be read as an image" in why["good/broken.png"]
+    assert why["good/notes.txt"] == "no JPEG, PNG, BMP or TIFF file"
+    assert why["good/copy.png"].startswith("the same picture as")
+    assert {"good/again.bmp", "good/001.png"} & set(why)
+    assert why["masks/contamination/001_mask.png"] == "9x9 pixels, and its photograph has 96x96"
+    assert why["masks/contamination/002_mask.png"] == "marks nothing"
+    assert why["masks/contamination/other_mask.png"] == "the mask of no photograph"
+    reasons = [row["left out"] for row in read_csv(found.folder / "imported.csv")]
+    assert sorted(filter(None, reasons)) == sorted(why.values())
+
+
+def test_without_defective_ones_defects_are_painted_and_said(photos, tmp_path, capsys):
+    words = ["import", str(tmp_path / "data"), "--category", "mug", "--good", str(photos / "good")]
+    assert main(words) == 0
+    assert "tell of paint, not of your defects" in capsys.readouterr().out
+    samples = load_samples(tmp_path / "data/mug")
+    counts = count_folders(samples)
+    assert (counts["train/good"], counts["test/good"]) == (10, 4)
+    painted = [sample for sample in samples if sample.label]
+    assert {sample.defect for sample in painted} == {
+        "painted_scratch", "painted_wrong_piece", "painted_film"
+    }  # fmt: skip
+    for sample in painted:
+        assert load_mask(sample).any() and load_image(sample.path).shape == (227, 227, 3)
+
+
+def test_the_same_name_twice_and_names_of_all_kinds(photos, tmp_path):
+    names = ('"', "it's", "a b", "a\nb", "🍾", "<b>x", "$x^2$", "-p", "=1+1", "{x}", "%s")
+    for i, name in enumerate(names):
+        try:
+            marked((30, 30), np.s_[: 2 + i]).save(photos / "good" / f"{name}.png")
+        except OSError:
+            continue  # not on this system
+    good = len(list(photos.glob("good/**/*.png")))
+    found = import_photographs(tmp_path / "data", "mug", *places(photos))
+    taken = [copy for copy, source in found.taken.items() if photos / "good" in source.parents]
+    assert len({(copy.parent.name, copy.stem.casefold()) for copy in taken}) == good
+    assert {"000.png", "000-2.png"} <= {copy.name for copy in taken}
+    load_samples(found.folder)
+
+
+def test_a_killed_import_leaves_nothing_and_the_next_one_tidies(photos, tmp_path):
+    data, three = tmp_path / "data", [str(place) for place in places(photos)]
+    (data / ".999999999-importing/train").mkdir(parents=True)
+    code = (
+        "from pathlib import Path; import course_ae.photographs as p, time\n"
+        "p._keep_for_test = lambda *a, **k: (print('now', flush=True), time.sleep(60))\n"
+        f"p.import_photographs(Path({str(data)!r}), 'mug', *map(Path, {three!r}))"
+    )
+    process = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE)
+    assert process.stdout.readline() == b"now" + os.linesep.encode()
+    process.kill()
+    process.wait()
+    assert [path.name for path in data.iterdir()] == [f".{process.pid}-importing"]
+    time.sleep(0.1)
+    import_photographs(data, "mug", *places(photos))
+    assert [path.name for path in data.iterdir()] == ["mug"]
+
+
+def looked(folder):
+    samples = load_samples(folder)
+    return first_look(samples, load_images(samples))
+
+
+def test_the_layout_as_it_is_is_looked_at(small_data, capsys):
+    for words in (["import", str(small_data)], ["import", str(small_data / "bottle")]):
+        assert main(words) == 0
+        out = capsys.readouterr().out
+        assert "   12 train/good" in out and "   12 masks" in out
+        assert "Few good images to train with: 12; MVTec AD's smallest category has 60" in out
+        assert "The product lies still" in out
+
+
+def moved(data, how):
+    for path in (data / "bottle").glob("*/*/*.png"):
+        if "ground_truth" not in path.parts:
+            how(Image.open(path)).save(path)
+
+
+def test_first_look_sees_whether_the_product_lies_still(data_copy):
+    rng = np.random.default_rng(0)
+
+    def shift(image, most):
+        pixels = np.roll(np.asarray(image), rng.integers(-most, most + 1, 2), (0, 1))
+        return Image.fromarray(pixels)
+
+    assert any("lies still" in line for line in looked(data_copy / "bottle"))
+    moved(data_copy, lambda image: shift(image, 6))
+    assert any("The product moves: " in line for line in looked(data_copy / "bottle"))
+    moved(data_copy, lambda image: shift(image, 48))
+    assert any("moves or turns a lot" in line for line in looked(data_copy / "bottle"))
+
+
+def test_first_look_sees_the_same_picture_in_training_and_test(data_copy):
+    good, test = (data_copy / "bottle" / kind / "good" for kind in ("train", "test"))
+    assert not any("also among" in line for line in looked(data_copy / "bottle"))
+    Image.open(good / "003.png").save(test / "001.png".replace("png", "jpg"), quality=80)
+    (test / "001.png").unlink()
+    (line,) = (line for line in looked(data_copy / "bottle") if "also among" in line)
+    assert line.startswith("1 test images") and "001.jpg" in line and "003.png" in line
+
+
+def test_first_look_sees_shapes_and_light(data_copy):
+    path = data_copy / "bottle/train/good/000.png"
+    Image.open(path).resize((120, 90)).save(path)
+    assert any("1.0 to 1.33 times as wide" in line for line in looked(data_copy / "bottle"))
+    moved(data_copy, lambda image: image.point(lambda level: level // 16))
+    assert any("nearly black" in line for line in looked(data_copy / "bottle"))
+    moved(data_copy, lambda image: image.point(lambda level: 255 - level // 2))
+    assert any("nearly white" in line for line in looked(data_copy / "bottle"))
+
+
+def test_two_imports_at_once_do_not_mix(photos, tmp_path):
+    import_photographs(tmp_path / "data", "mug", *places(photos))
+    before = {path: path.stat().st_mtime_ns for path in (tmp_path / "data").rglob("*")}
+    with pytest.raises(CourseError, match="is there already"):
+        import_photographs(tmp_path / "data", "mug", photos / "good")
+    assert {path: path.stat().st_mtime_ns for path in (tmp_path / "data").rglob("*")} == before
