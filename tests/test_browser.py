@@ -472,9 +472,10 @@ def test_the_front_page_tells_the_story_in_one_screen(browser, small):
 
 CAPTIONS = """
 from course_ae import figures
-for sample in lesson.samples:
+chosen = lesson.samples[::3]  # all names, and JupyterLab folds more than 50 outputs
+for sample in chosen:
     figures.show(figures.image_grid([x[0, 0].numpy()], [sample.name]), f"This is {sample.name}.")
-figures.table([{sample.defect: sample.name, "b": 1.0} for sample in lesson.samples])
+figures.table([{sample.defect: sample.name, "b": 1.0} for sample in chosen])
 """
 
 
@@ -487,7 +488,8 @@ def test_names_that_are_scripts_are_only_names_in_the_lab(browser, server, hosti
     lab.page.on("dialog", lambda dialog: asked.append(dialog.message))
     for name in EXPLORERS:
         lab.explorer(name)
-    names = {sample.name for sample in hostile.run.samples}
+    names = {sample.name for sample in hostile.run.samples[::3]}
+    assert all(any(name.replace("/", "") in one for one in names) for name in NAMES)
     number = 1 + len(EXPLORERS)
     lab.page.evaluate(
         "async i => { const nb = window.jupyterapp.shell.currentWidget.content;"
@@ -538,9 +540,12 @@ def test_a_page_runs_no_script_and_fetches_nothing_whoever_wrote_it(browser, sma
     for make in (report.lesson_page, slides.slides_page):
         path = tmp_path / f"{make.__name__}.html"
         path.write_text(make(notebook, "01_evil"), encoding="utf-8")
-        asked, page = [], browser.new_page()
-        page.on("request", lambda request, asked=asked: asked.append(request.url))
+        refused, page = {}, browser.new_page()
+        page.on(
+            "requestfailed",
+            lambda request, refused=refused: refused.update({request.url: request.failure}),
+        )
         page.goto(path.as_uri())
         page.wait_for_load_state("networkidle")
         assert page.evaluate("() => document.documentElement.dataset.hit") is None
-        assert all(url.startswith(("file:", "data:")) for url in asked), asked
+        assert refused == {"https://evil.invalid/x.png": "csp", (tmp_path / "x").as_uri(): "csp"}
