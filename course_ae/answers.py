@@ -35,7 +35,7 @@ class Exercise:
 
 
 def growth(good: np.ndarray, pixels: int) -> float:
-    """How many times the mean standard deviation grows if each image moves at random."""
+    """How many times the mean spread of pixels (N, H, W) grows if each image moves at random."""
     rng = np.random.default_rng(0)
     shifts = rng.integers(-pixels, pixels + 1, size=(len(good), 2))
     moved = np.stack(
@@ -48,7 +48,7 @@ def growth(good: np.ndarray, pixels: int) -> float:
 
 
 def twins(count: int, fraction: float, seed: int) -> np.ndarray:
-    """For each held-out image whether a twin is trained on, if one flips before holding out."""
+    """Whether a twin of each held-out image, a share of all, is learnt, (V,), if one flips first."""
     original = np.tile(np.arange(count), 3)
     learnt, held_out = split_validation(3 * count, fraction, seed)
     return np.isin(original[held_out], original[learnt])
@@ -61,13 +61,13 @@ def parameters(bottleneck: int) -> int:
 
 
 def weakest(x: Tensor, y: Tensor, rank: int) -> str:
-    """The part of SSIM that a change lowers most (rank 0), second (1) or least (2)."""
+    """The part of SSIM that a change of x (1, 1, H, W) lowers most (rank 0), second or least."""
     means = [part.mean().item() for part in ssim_components(x, y)]
     return ("luminance", "contrast", "structure")[int(np.argsort(means)[rank])]
 
 
 def first_pixel(x: Tensor, loss: Callable[[Tensor, Tensor], Tensor]) -> float:
-    """A loss at a shift of one pixel, as a share of that at six."""
+    """A loss of x (1, 1, H, W) at a shift of one pixel, as a share of that at six."""
     return (loss(x.roll(1, dims=-1), x) / loss(x.roll(6, dims=-1), x)).item()
 
 
@@ -90,7 +90,7 @@ def from_good(scores: Scores, quantile: float) -> thresholds.Confusion:
 
 
 def hits(maps: Tensor, masks: Sequence[np.ndarray | None]) -> list[bool]:
-    """For each image with a mask: does the highest value of its map lie inside?"""
+    """Does the highest value of each map (N, H, W) lie inside its mask, where there is one?"""
     pairs = [(one, mask) for one, mask in zip(maps, masks, strict=True) if mask is not None]
     return [bool(mask.ravel()[int(one.argmax())]) for one, mask in pairs]
 

@@ -75,7 +75,11 @@ def run_lessons(
 
 
 def run_lesson(path: Path, folder: Path, parameters: dict[str, Any], progress: "Progress") -> None:
-    """Executes one lesson into `folder / "notebooks"`; its file appears there when it is whole."""
+    """Executes one lesson into `folder / "notebooks"`; its file appears there when it is whole.
+
+    Raises:
+        CourseError: if the lesson fails; how far it came is kept.
+    """
     output = folder / "notebooks" / path.name
     failed = output.with_suffix(".failed.ipynb")
     with replace_file(output) as part:

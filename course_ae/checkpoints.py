@@ -69,7 +69,7 @@ class TrainingState:
         self.saved_at, self.saving_took = time.monotonic(), 0.0
 
     def add_epoch(self, losses: dict[str, float], seconds: float) -> None:
-        """Notes the losses of an epoch, and its weights if they are the best so far."""
+        """Notes an epoch's losses and seconds, and its weights if they are the best so far."""
         result, epoch = self.result, len(self.result.history) + 1
         is_best = losses["val_loss"] < result.best_loss
         result.history.append({"epoch": epoch, **losses, "seconds": seconds})

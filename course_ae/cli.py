@@ -234,7 +234,11 @@ def evaluate_run(args: argparse.Namespace) -> int:
 
 
 def run_sweep(args: argparse.Namespace) -> int:
-    """Runs many trainings, prints their means, and says where the results are."""
+    """Runs many trainings, prints their means, and says where the results are.
+
+    Raises:
+        CourseError: for a wrong list, setting or folder.
+    """
     overrides = parse_pairs(args.pairs)
     from course_ae import runs, sweep
     from course_ae.report import plain_table
@@ -334,7 +338,11 @@ def download_category(args: argparse.Namespace) -> int:
 
 
 def import_category(args: argparse.Namespace) -> int:
-    """Makes a category of photographs, or looks at one that is there, and says what it is like."""
+    """Makes a category of photographs, or looks at one that is there, and says what it is like.
+
+    Raises:
+        CourseError: if an option is missing, or there are too few photographs.
+    """
     from course_ae import data, photographs, preprocessing
     from course_ae.first_look import first_look
 

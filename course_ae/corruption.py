@@ -75,11 +75,11 @@ class Brush:
         return kinds[self.whole(0, len(kinds) - 1)](x, others).clamp(0, 1)
 
     def dirt(self, x: Tensor, others: Tensor) -> Tensor:
-        """Gray, more or less cloudy."""
+        """Gray, more or less cloudy; arguments as of `paint`."""
         return self.uniform(0, 1) + self.uniform(0, 0.25) * self.field(4 ** self.whole(1, 3))
 
     def texture(self, x: Tensor, others: Tensor) -> Tensor:
-        """Another image, moved, turned over, and of another brightness."""
+        """Another image, moved, turned over, and of another brightness; arguments as of `paint`."""
         chosen = torch.randint(len(others), (self.count,), generator=self.generator)
         other = others[chosen.to(others.device), 0].to(self.device)
         other = other.roll((self.whole(0, self.height), self.whole(0, self.width)), (1, 2))
@@ -87,11 +87,11 @@ class Brush:
         return other * self.uniform(0.5, 1.5) + self.uniform(0.1, 0.9)
 
     def piece(self, x: Tensor, others: Tensor) -> Tensor:
-        """What lies next door in the same image."""
+        """What lies next door in the same image; arguments as of `paint`."""
         return x.roll((self.whole(-60, 60), self.whole(-60, 60)), (1, 2))
 
     def light(self, x: Tensor, others: Tensor) -> Tensor:
-        """The same, but brighter, darker or flatter."""
+        """The same, but brighter, darker or flatter; arguments as of `paint`."""
         return x * self.uniform(0.4, 1.6) + self.uniform(-0.15, 0.15)
 
 

@@ -296,7 +296,7 @@ def load_mask(sample: Sample) -> np.ndarray | None:
 
 
 def defect_areas(samples: Iterable[Sample]) -> dict[str, np.ndarray]:
-    """Share of the image that each masked defect covers, one array for each defect type."""
+    """Share of the image that each masked defect covers, for each defect type one array (N,)."""
     shares: dict[str, list[float]] = {}
     for sample in samples:
         mask = load_mask(sample)

@@ -87,7 +87,7 @@ def synchronised(model: nn.Module) -> nn.Module:
 
 
 def parts(batches: Iterator[tuple[Tensor, ...]]) -> Iterator[tuple[Tensor, ...]]:
-    """This process's part of each batch: every N-th image of N processes."""
+    """This process's part of each batch (B, 1, H, W): every N-th image of N processes."""
     for batch in batches:
         yield tuple(images[rank() :: size()] for images in batch)
 

@@ -103,7 +103,7 @@ def masks_of(samples: list[Sample]) -> list[np.ndarray] | None:
 
 
 def masks_at_map_size(samples: list[Sample]) -> list[np.ndarray | None]:
-    """The masks of all test images at 227x227, to draw; None where there is none."""
+    """The masks of all test images to draw, (227, 227) bool each; None where there is none."""
     return [resize_mask(load_mask(sample)) for sample in samples]
 
 
@@ -116,7 +116,7 @@ def enlarge(maps: Tensor, masks: list[np.ndarray]) -> list[np.ndarray]:
 
 
 def pixel_rates(maps: Tensor, masks: list[np.ndarray]) -> metrics.PixelRates:
-    """The rates of all pixels at the images' own size, for AU-PRO, AUROC and their curves."""
+    """The rates of all pixels of maps (N, H, W) at the masks' own size, for AU-PRO and AUROC."""
     return metrics.PixelRates(enlarge(maps, masks), masks)
 
 
@@ -126,7 +126,7 @@ def measure(scores: Scores, kind: str, masks: list[np.ndarray] | None) -> dict[s
     Args:
         scores: the scored test images.
         kind: which score.
-        masks: their masks, or None where there are not all of them; 'pixel' is then None.
+        masks: their masks, (H, W) bool each, or None if one is missing; 'pixel' is then None.
     """
     values, labels = scores.values[kind], scores.labels
     threshold = search_threshold(*scores.part(kind, "validation"))

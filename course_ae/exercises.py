@@ -29,7 +29,11 @@ def check(name: str, answer: Any, *given: Any) -> None:
 
 
 def verdict(name: str, answer: Any, *given: Any) -> str:
-    """What `check` prints after the exercise's name."""
+    """What `check` prints after the exercise's name.
+
+    Raises:
+        CourseError: if there is no such exercise.
+    """
     exercise = _find(name)
     wanted = list(signature(exercise.right).parameters)
     if len(given) != len(wanted):
@@ -48,7 +52,11 @@ def verdict(name: str, answer: Any, *given: Any) -> str:
 
 
 def hint(name: str, number: int = 1) -> None:
-    """Prints a hint for an exercise; `number` 2 is the next one, which says more."""
+    """Prints a hint for an exercise; `number` 2 is the next one, which says more.
+
+    Raises:
+        CourseError: if there is no such exercise or hint.
+    """
     hints = _find(name).hints
     if not 1 <= number <= len(hints):
         raise CourseError(f"Exercise {name} has the hints 1 to {len(hints)}, not {number}.")

@@ -131,7 +131,7 @@ def image_grid(
     size: float = 1.9,
     **kwargs: Any,
 ) -> Figure:
-    """Images in rows, with the outline of their masks."""
+    """Images (H, W) or (H, W, 3) in rows, each `size` inches, with the outline of their masks."""
     columns = min(columns, len(images))
     rows = -(-len(images) // columns)
     figure = new_figure(columns * size, rows * (size + 0.25))
@@ -145,7 +145,7 @@ def image_grid(
 
 
 def strip(axes: Axes, groups: dict[str, np.ndarray], defects: Sequence[str]) -> None:
-    """One column of dots a group; the sideways jitter only keeps the dots apart."""
+    """One column of dots a group of values (N,); the sideways jitter only keeps them apart."""
     rng = np.random.default_rng(0)
     for i, (name, values) in enumerate(groups.items()):
         colour, marker = style_of(name, defects)
@@ -156,7 +156,7 @@ def strip(axes: Axes, groups: dict[str, np.ndarray], defects: Sequence[str]) -> 
 
 
 def defect_areas(areas: dict[str, np.ndarray]) -> Figure:
-    """Share of the image that each defect covers, by defect type."""
+    """Share of the image that each defect covers, (N,) for each defect type."""
     figure = new_figure(6, 3)
     axes = figure.subplots()
     strip(axes, areas, list(areas))
@@ -181,7 +181,7 @@ def maps(images: Sequence[np.ndarray], titles: Sequence[str], colourbars: bool =
 
 
 def number_grids(arrays: Sequence[np.ndarray], titles: Sequence[str]) -> Figure:
-    """Small matrices with their numbers written into their cells."""
+    """Small matrices (H, W) with their numbers written into their cells."""
     figure = new_figure(sum(max(1.5, 0.42 * a.shape[1]) for a in arrays) + 0.3, 2.6)
     widths = [max(1.5, 0.42 * a.shape[1]) for a in arrays]
     all_axes = figure.subplots(1, len(arrays), squeeze=False, width_ratios=widths)[0]
@@ -264,7 +264,7 @@ def scatter_scores(axes: Axes, scores: Scores, kind: str, part: str) -> np.ndarr
     """The slides' scatter plot: one dot an image, its difference score upwards.
 
     Returns:
-        Which image each dot is, from the left: numbers among all test images.
+        Which image each dot is, from the left: numbers among all test images, (P,).
     """
     index = getattr(scores, part)
     order = index[np.argsort(scores.labels[index], kind="stable")]
@@ -281,7 +281,7 @@ def scatter_scores(axes: Axes, scores: Scores, kind: str, part: str) -> np.ndarr
 
 
 def scatter_all(axes: Axes, values: np.ndarray, labels: np.ndarray) -> list[tuple[Any, np.ndarray]]:
-    """Hollow dots of all images, good ones first; returns both kinds' dots and which images."""
+    """Hollow dots of scores (N,) with labels (N,), good ones first; returns dots and images."""
     dots, x = [], 0
     for label, colour, marker, name in ((0, BLUE, "o", "good"), (1, RED, "^", "defective")):
         where = np.flatnonzero(labels == label)
@@ -306,7 +306,7 @@ def threshold_scatter(scores: Scores, kind: str, threshold: float) -> Figure:
 
 
 def steps_of(scores: np.ndarray) -> np.ndarray:
-    """Where a curve over thresholds jumps, ascending: below the lowest score, then at each."""
+    """Where a curve over thresholds jumps, ascending, (C,): below all scores, then at each."""
     return np.unique(np.append(scores, np.nextafter(scores.min(), -np.inf)))
 
 
@@ -358,7 +358,7 @@ def score_distributions(scores: Scores) -> Figure:
 
 
 def split_histogram(splits: dict[str, np.ndarray], slides: dict[str, float]) -> Figure:
-    """The slides' F over many random splits, with the value on the slides."""
+    """The slides' F over many random splits, (repeats,) a score, with the slides' own value."""
     figure = new_figure(8, 3.2)
     axes = figure.subplots()
     bins = np.linspace(0, 1, 41)

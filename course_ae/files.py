@@ -70,7 +70,9 @@ def require_writable(folder: Path) -> Path:
 
 
 def read_arrays(path: Path) -> dict[str, np.ndarray]:
-    """The arrays of a .npz file, or the one of a .npy file as 'array'; none can hold code.
+    """The arrays of a .npz file, or one, 'array', of a .npy file: none can hold code.
+
+    Their shapes, for example (N, 227, 227), are as stored.
 
     Raises:
         CourseError: if the file is missing or damaged.

@@ -34,13 +34,13 @@ def auroc(scores: np.ndarray, labels: np.ndarray) -> float:
 def average_precision(scores: np.ndarray, labels: np.ndarray) -> float:
     """Precision of the verdict "defective", averaged over the recalls that thresholds reach.
 
-    A coin reaches the share of the defective images, not 0.5. Arguments as in `auroc`.
+    A coin reaches the share of the defective images, not 0.5. Arguments as `auroc`.
     """
     return float(average_precision_score(labels, scores))
 
 
 def splits(labels: np.ndarray, fraction: float, repeats: int = REPEATS) -> Iterator[tuple]:
-    """Many stratified splits as the slides have one: indices of the validation and test parts."""
+    """Many stratified splits of labels (N,), the `fraction` for validation: two index arrays."""
     return (split_test(labels, fraction, seed) for seed in range(repeats))
 
 
@@ -49,7 +49,8 @@ def f_normal_splits(
 ) -> np.ndarray:
     """The slides' F over many random splits: each finds its threshold and is tested, (repeats,).
 
-    Same scores, same images: only the luck of the split differs. Split `i` is the one of seed `i`.
+    Same scores, same images: only the luck of the split differs. Split `i` is the one of seed `i`,
+    and `fraction` the share of its validation part.
     """
     results = []
     for validation, test in splits(labels, fraction, repeats):
@@ -88,7 +89,7 @@ def bootstrap(
 def estimate(
     statistic: Callable[[np.ndarray, np.ndarray], float], scores: np.ndarray, labels: np.ndarray
 ) -> dict[str, float]:
-    """A statistic and its 95 % bootstrap interval: value, low and high."""
+    """A statistic and its 95 % interval, value, low and high; arguments as `bootstrap`."""
     low, high = bootstrap(statistic, scores, labels)
     return {"value": float(statistic(scores, labels)), "low": low, "high": high}
 
@@ -195,7 +196,7 @@ def _share_above(good: np.ndarray, values: np.ndarray) -> tuple[np.ndarray, np.n
 
 
 def ramp_area(low: np.ndarray, high: np.ndarray, limit: float) -> np.ndarray:
-    """Integral from 0 to `limit` of ramps that are 0 up to `low` and 1 from `high` on."""
+    """Integral from 0 to `limit` of ramps (R,) that are 0 up to `low` and 1 from `high` on."""
     end = np.clip(limit, low, high)  # of the slope, as far as the limit lets it
     slope = (end - low) ** 2 / (2 * np.maximum(high - low, np.finfo(float).tiny))
     return np.where(low < limit, slope + np.maximum(limit - high, 0), 0)
@@ -227,7 +228,7 @@ def au_pro(
 
 
 def pixel_auroc(maps: Sequence[np.ndarray], masks: Sequence[np.ndarray]) -> float:
-    """Area under the ROC curve of all pixels; arguments and errors as in `au_pro`.
+    """Area under the ROC curve of all pixels; arguments and errors as `au_pro`.
 
     A large defect counts more than many small ones, and most pixels are easy.
     """

@@ -84,7 +84,7 @@ class Scores:
     good: dict[str, np.ndarray] = field(default_factory=dict)  # (M,) a kind, held-out good ones
 
     def part(self, kind: str, part: str) -> tuple[np.ndarray, np.ndarray]:
-        """Scores and labels of one part, 'validation' or 'test'."""
+        """Scores and labels, (P,) each, of one part, 'validation' or 'test'."""
         index = getattr(self, part)
         return self.values[kind][index], self.labels[index]
 

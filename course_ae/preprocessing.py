@@ -83,10 +83,11 @@ def with_flips(x: Tensor) -> Tensor:
 
 
 def split_validation(count: int, fraction: float, seed: int) -> tuple[np.ndarray, np.ndarray]:
-    """Indices of the images to train on and of those to validate on, each sorted.
+    """Indices of the images to train on, (T,), and to validate on, (V,), each sorted.
 
     Split the originals with this BEFORE flipping: otherwise a flipped twin of a validation image
     is trained on, and the validation loss no longer tells how the network does on new images.
+    `fraction` is the share to validate on.
 
     Raises:
         CourseError: if fewer than two images would be left to train on.

@@ -130,7 +130,11 @@ def find_run(
 
 
 def draw_sample_bottles() -> Path:
-    """The root of the built-in data set, drawn into the cache the first time."""
+    """The root of the built-in data set, drawn into the cache the first time.
+
+    Raises:
+        CourseError: if the cache cannot be written.
+    """
     root = cache_folder() / f"sample-bottles-{course_ae.__version__}"
     try:
         return write_sample_bottles(root)

@@ -51,7 +51,7 @@ REFLECTIONS = (
 
 
 def smooth_field(rng: np.random.Generator, size: int, cells: int) -> np.ndarray:
-    """Unit normal noise on cells x cells points, enlarged smoothly to (S, S)."""
+    """Unit normal noise on cells x cells points, enlarged smoothly to (S, S) pixels."""
     coarse = rng.normal(size=(cells, cells)).astype(np.float32)
     return np.asarray(Image.fromarray(coarse).resize((size, size), Image.Resampling.BICUBIC))
 
@@ -147,7 +147,7 @@ def facets(rng: np.random.Generator, cover: np.ndarray, count: int) -> np.ndarra
 def broken(
     rng: np.random.Generator, centre: np.ndarray, size: int, large: bool
 ) -> tuple[np.ndarray, np.ndarray]:
-    """A piece broken out of the glass wall: paint (S, S, 3) and coverage (S, S)."""
+    """A piece broken out of the glass wall: paint (S, S, 3) and coverage (S, S), S pixels."""
     span, depth = (rng.uniform(1.3, 2.7), 0.078) if large else (rng.uniform(0.35, 0.8), 0.06)
     along = np.sort(rng.uniform(0, 1, 6 + round(8 * span)))  # jagged: few, uneven corners
     angle = rng.uniform(0, 2 * np.pi) + span * along
@@ -164,7 +164,7 @@ def broken(
 def contamination(
     rng: np.random.Generator, centre: np.ndarray, size: int
 ) -> tuple[np.ndarray, np.ndarray]:
-    """A flake, a smear, a fibre or specks: paint (S, S, 3) and coverage (S, S)."""
+    """A flake, a smear, a fibre or specks: paint (S, S, 3) and coverage (S, S), S pixels."""
     kind = rng.choice(["flake", "smear", "fibre", "specks"], p=[0.35, 0.3, 0.15, 0.2])
     spot = centre + polar(rng.uniform(0, 0.11), rng.uniform(0, 2 * np.pi))
     if kind == "fibre":
@@ -265,7 +265,7 @@ def write_sample_bottles(
 
 
 def write_pair(folder: Path, kind: str, index: int, image: np.ndarray, mask: np.ndarray) -> None:
-    """Write an image, and for a defect its mask, where MVTec AD has them."""
+    """Writes an image (S, S, 3), and of a defect its mask (S, S), where MVTec AD has them."""
     files = {folder / kind / f"{index:03d}.png": image}
     if mask.any():
         name = f"{index:03d}_mask.png"

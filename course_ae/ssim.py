@@ -105,7 +105,7 @@ def ssim_map(x: Tensor, y: Tensor, data_range: float = DATA_RANGE) -> Tensor:
 
 
 def ssim_loss(x_hat: Tensor, x: Tensor, data_range: float = DATA_RANGE) -> Tensor:
-    """1 - mean SSIM of all full windows, to minimise; 0 for equal images, at most 2.
+    """1 - mean SSIM of all full windows of images (B, 1, H, W); 0 for equal ones, at most 2.
 
     `data_range` must be the pixels' true range. With 255, which libraries assume, C1 and C2 are so
     large on [0, 1] images that every pair looks equal, and nothing is learnt.
@@ -115,12 +115,12 @@ def ssim_loss(x_hat: Tensor, x: Tensor, data_range: float = DATA_RANGE) -> Tenso
 
 
 def l2_loss(x_hat: Tensor, x: Tensor) -> Tensor:
-    """Mean squared difference of the pixels."""
+    """Mean squared difference of the pixels, (B, 1, H, W) twice."""
     return F.mse_loss(x_hat.float(), x.float())
 
 
 def ssim_l1_loss(x_hat: Tensor, x: Tensor) -> Tensor:
-    """SSIM and, twice as heavy, the mean absolute difference, which sees flat brightness."""
+    """SSIM and, twice as heavy, the mean absolute difference; arguments as `ssim_loss`."""
     return ssim_loss(x_hat, x) + 2 * F.l1_loss(x_hat.float(), x.float())
 
 

@@ -80,7 +80,7 @@ def panels(run: Run, summary: dict[str, Any]) -> list[Panel]:
 
 
 def picture(image: np.ndarray, mask: np.ndarray | None = None, **scale: Any) -> Figure:
-    """One image, with the outline of its mask."""
+    """One image (H, W), with the outline of its mask."""
     figure = figures.new_figure(SIDE, SIDE)
     axes = figure.subplots()
     figures.draw_image(axes, image, **scale)

@@ -74,7 +74,7 @@ def require_numbers(scores: np.ndarray) -> np.ndarray:
 
 
 def candidate_thresholds(scores: np.ndarray) -> np.ndarray:
-    """One threshold for each way to divide the scores, ascending.
+    """One threshold for each way to divide scores (N,), ascending, (C,).
 
     The first calls everything defective, the last everything good; the others lie half-way
     between two neighbouring scores.
@@ -97,7 +97,7 @@ def confusion(scores: np.ndarray, labels: np.ndarray, threshold: float) -> Confu
 
 
 def search_threshold(scores: np.ndarray, labels: np.ndarray) -> float:
-    """The threshold with the fewest false positives + false negatives.
+    """The threshold with the fewest false positives + false negatives; arguments as `count_errors`.
 
     Of several equally good ones the lowest is taken: it misses the fewest defects, and a missed
     defect reaches a customer while a false alarm costs a second look.
@@ -109,7 +109,12 @@ def search_threshold(scores: np.ndarray, labels: np.ndarray) -> float:
 def count_errors(
     scores: np.ndarray, labels: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """All candidate thresholds with the false positives and false negatives of each, (C,) each."""
+    """All candidate thresholds with the false positives and false negatives of each, (C,) each.
+
+    Args:
+        scores: higher is more anomalous, (N,).
+        labels: 1 for defective, 0 for good, (N,).
+    """
     candidates = candidate_thresholds(scores)
     scores = np.asarray(scores, dtype=np.float64)  # never rounded to float32
     good, defective = (np.sort(scores[np.asarray(labels) == label]) for label in (0, 1))
@@ -150,6 +155,7 @@ def oracle_threshold(scores: np.ndarray, labels: np.ndarray) -> float:
     """The threshold with the highest F on the very images that are judged: cheating, as a limit.
 
     Nobody has it in practice, since it needs to know the truth about the images to inspect.
+    Arguments as `count_errors`.
     """
     candidates, fp, fn = count_errors(scores, labels)
     tn = (np.asarray(labels) == 0).sum() - fp

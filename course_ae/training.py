@@ -173,7 +173,7 @@ def train_epoch(
 def training_batches(
     x_train: Tensor, settings: Settings, generator: torch.Generator, least: int = 2
 ) -> Iterator[tuple[Tensor, Tensor]]:
-    """What the network is shown and what it shall draw, batch by batch in a new random order.
+    """What the network is shown and shall draw, (B, 1, H, W) each, in a new random order.
 
     Both are the same images, unless the network is to repair: then what is shown has stains.
     A last batch of fewer than `least` images is left out: batch normalisation needs two.

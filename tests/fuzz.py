@@ -200,12 +200,13 @@ class Fuzz:
 
 def fuzz(seconds: float, seed: int = 0) -> tuple[Counter, list[str]]:
     """Tries as many inputs as fit into the time; returns how each ended, and what went wrong."""
-    ended, wrong, until = Counter(), [], time.monotonic() + seconds
+    ended, wrong = Counter(), []
     with tempfile.TemporaryDirectory() as folder:
         os.environ["COURSE_AE_CACHE"] = str(Path(folder) / "cache")
         made = Fuzz(Path(folder))
         kinds = [made.image] * 6 + [made.settings, made.run_file, made.binary_file] * 2
         kinds.append(made.data_folder)
+        until = time.monotonic() + seconds
         while time.monotonic() < until:
             seed += 1
             chance = random.Random(seed)

@@ -15,6 +15,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from fuzz import fuzz
 from PIL import Image
 
 from course_ae import evaluation, runs
@@ -650,6 +651,13 @@ def test_the_matrix_is_large(capsys):
     with capsys.disabled():
         print(f" {len(REFUSED)} cases of bad input refused, {len(TAKEN)} odd ones taken", end="")
     assert len(REFUSED) >= 60
+
+
+def test_a_short_fuzz_run_ends_in_results_and_sentences(monkeypatch):
+    monkeypatch.setenv("COURSE_AE_CACHE", "")  # it sets its own
+    ended, wrong = fuzz(10)
+    assert not wrong, wrong[:3]
+    assert min(ended["image", how] + ended["run_file", how] for how in ("read", "refused")) > 10
 
 
 # --- what needs the system's help --------------------------------------------------------------

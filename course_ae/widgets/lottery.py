@@ -61,7 +61,7 @@ class LotteryView(View):
 
 
 def split_lottery(scores: Scores, fraction: float, splits: dict[str, np.ndarray]) -> Explorer:
-    """A button and a slider that draw a split; the arguments are those of `LotteryView`."""
+    """A button and a slider that draw a split; arguments as `LotteryView`, `fraction` a share."""
     count = len(next(iter(splits.values())))
     number = slider(0, count - 1, 0, "split")
     button = w.Button(description="draw another split", layout=w.Layout(width="12em"))
