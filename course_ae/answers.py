@@ -48,7 +48,7 @@ def growth(good: np.ndarray, pixels: int) -> float:
 
 
 def twins(count: int, fraction: float, seed: int) -> np.ndarray:
-    """Whether a twin of each held-out image, a share of all, is learnt, (V,), if one flips first."""
+    """Is a twin of each held-out image, a share of all, learnt, (V,), if one flips first?"""
     original = np.tile(np.arange(count), 3)
     learnt, held_out = split_validation(3 * count, fraction, seed)
     return np.isin(original[held_out], original[learnt])

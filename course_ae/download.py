@@ -5,21 +5,17 @@ DIR/bottle.tar.xz        the archive, once its SHA-256 is right
 DIR/.unpacking/          images on their way to DIR/bottle
 """
 
-import bz2
-import gzip
 import hashlib
-import lzma
 import os
 import re
 import shutil
 import sys
-import tarfile
 import time
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from pathlib import Path, PurePosixPath
-from typing import BinaryIO, NamedTuple
+from pathlib import Path
+from typing import NamedTuple
 from urllib.parse import urljoin
 
 import requests  # brings certificates along, which Python on macOS may lack
@@ -29,6 +25,7 @@ from tqdm import tqdm
 from course_ae.config import CourseError, nearest
 from course_ae.data import OFFICIAL, compare_with_official, load_samples
 from course_ae.files import require_writable
+from course_ae.unpacking import extract
 
 PAGE = "https://www.mvtec.com/research-teaching/datasets/mvtec-ad"
 LICENCE = f"""MVTec AD: (c) 2019 MVTec Software GmbH, under the licence CC BY-NC-SA 4.0, {PAGE}
@@ -65,14 +62,12 @@ ARCHIVES = (BOTTLE, FULL)  # the smaller one first
 
 LOCAL = r"http://(localhost|127(\.\d{1,3}){3}|\[::1\])(:\d+)?"
 SAFE = re.compile(rf"(https://[^\s/?]+|{LOCAL})([/?]\S*)?", re.IGNORECASE)
-OPENERS = {b"\xfd7": lzma.open, b"\x1f\x8b": gzip.open, b"BZ": bz2.open}  # by the first two bytes
 
 CHUNK = 1 << 16  # bytes at a time
 TIMEOUT = (10, 60)  # seconds to connect, and between two pieces of an answer
 REDIRECTS = 5  # at most
 RETRIES = 4  # in a row that bring nothing
 PAUSE = 2.0  # seconds before the first of them, and as much more before each further one
-GROWTH = 20  # unpacked bytes for each of the archive; PNG files give little more than one
 
 
 class _Broken(requests.RequestException):
@@ -419,60 +414,16 @@ def _unpack(path: Path, names: list[str], staging: Path) -> None:
 
 
 def _extract(path: Path, names: list[str], staging: Path) -> None:
-    """Writes the files and folders of the categories, in one pass over the archive.
-
-    Raises:
-        CourseError: for an archive that is damaged, or made to do harm.
-    """
     staging.mkdir()
-    most = min(GROWTH * _size(path) + 1_000_000, shutil.disk_usage(staging).free)
     try:
-        with (
-            path.open("rb") as file,
-            _bar("Unpacked", _size(path)) as bar,
-            tarfile.open(fileobj=_Limited(file, most), mode="r|") as archive,
-        ):
-            for member in archive:
-                target = _target(member, names)
-                if target:  # without a time, for one that no clock knows would be an error
-                    member = member.replace(name=target, mtime=None, deep=False)
-                    archive.extract(member, staging, filter="data")  # writable by the owner
-                bar.update(file.tell() - bar.n)
+        with _bar("Unpacked", _size(path)) as bar:
+            extract(path, names, staging, lambda done: bar.update(done - bar.n))
     except Exception as error:  # tarfile and the decompressors raise many kinds
         if getattr(error, "errno", None):  # from the disk, not from what is on it
             raise
         raise CourseError(
             f"'{path}' cannot be unpacked ({error}); load it again from {PAGE}."
         ) from error
-
-
-class _Limited:
-    """A tar file out of its compression, with an error where it grows beyond measure."""
-
-    def __init__(self, file: BinaryIO, most: int):
-        opener = OPENERS.get(file.read(2), lambda plain: plain)
-        file.seek(0)
-        self.stream, self.left = opener(file), most
-
-    def read(self, size: int) -> bytes:
-        chunk = self.stream.read(size)
-        self.left -= len(chunk)
-        if self.left < 0:
-            raise tarfile.ReadError("it grows beyond measure")
-        return chunk
-
-
-def _target(member: tarfile.TarInfo, names: list[str]) -> str:
-    """The path from the category on, or '' where none of the categories is meant."""
-    path = PurePosixPath(member.name.replace("\\", "/"))  # as Windows would read it
-    if path.is_absolute() or ".." in path.parts:
-        raise tarfile.ReadError(f"{member.name!r} leads out of the folder")
-    parts = path.parts[path.parts[:1] == ("mvtec_anomaly_detection",) :]
-    if not parts or parts[0] not in names:
-        return ""
-    if not (member.isreg() or member.isdir()) or member.issparse():
-        raise tarfile.ReadError(f"{member.name!r} is neither a file nor a folder")
-    return "/".join(parts)
 
 
 def _part(path: Path) -> Path:
