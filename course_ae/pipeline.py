@@ -4,6 +4,7 @@ Lessons 02 to 07 call these, so a lesson can be opened on its own: `prepare` (02
 `scored` (05), `evaluation.evaluate` (06), `repairing` and `scored_best` (07).
 """
 
+import math
 import sys
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
@@ -12,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import psutil
 import torch
 from torch import Tensor
 from tqdm import tqdm
@@ -21,6 +23,7 @@ from course_ae.checkpoints import write_weights
 from course_ae.config import PROFILES, REPAIR, CourseError, Settings
 from course_ae.data import count_folders, load_mask
 from course_ae.files import read_arrays, replace_file
+from course_ae.images import image_size
 from course_ae.model import ConvAutoencoder, count_parameters
 from course_ae.preprocessing import load_images, split_validation, to_tensor, with_flips
 from course_ae.runs import Run, damaged, read_csv, reserved, update_summary, write_csv
@@ -47,6 +50,7 @@ from course_ae.training import (
     require_memory,
 )
 
+BYTES_A_PIXEL = 21  # that AU-PRO needs, measured by `course-ae bench`
 WATCHED = 5  # images whose reconstructions are kept along the training
 
 
@@ -99,16 +103,31 @@ def require_readable(run: Run) -> None:
 
     Raises:
         CourseError: if a file cannot be read as an image, there are too few images to split, or
-            the network is too large for this machine.
+            network or images are too large for this machine.
     """
     s = run.settings
     require_memory(s, choose_device())
     split_validation(len(run.train), s.validation_fraction, s.seed)
     split_test(np.array([sample.label for sample in run.test]), s.threshold_fraction, s.seed)
+    pixels = 0
     for sample in run.test:
         load_mask(sample)
+        pixels += math.prod(image_size(sample.path))
+    if all(sample.mask_path for sample in run.test if sample.label):
+        _require_room_for_maps(run, BYTES_A_PIXEL * pixels)
     bar = partial(progress_bar, label="decoding") if sys.stdout.isatty() else iter
     _decoded(run, bar)  # the lessons find them in the cache
+
+
+def _require_room_for_maps(run: Run, needed: float) -> None:
+    """Maps are compared with masks at the images' own size, all of them at once."""
+    there = psutil.virtual_memory().total
+    if needed > there:
+        raise CourseError(
+            f"The {len(run.test)} test images in '{run.root}' are so large that their maps need "
+            f"{needed / 1e9:.0f} GB of memory, and there are {there / 1e9:.0f}; save images and "
+            "masks in a smaller size, as 'course-ae import' does."
+        )
 
 
 def _decoded(run: Run, progress: Callable[[Iterable], Iterable]) -> np.ndarray:

@@ -9,6 +9,7 @@ import os
 import shutil
 import subprocess
 import sys
+import types
 import zlib
 from pathlib import Path
 
@@ -18,7 +19,7 @@ import torch
 from fuzz import fuzz
 from PIL import Image
 
-from course_ae import evaluation, runs
+from course_ae import evaluation, pipeline, runs
 from course_ae.cli import main
 
 
@@ -632,6 +633,21 @@ def test_bad_input_is_one_sentence_and_changes_nothing(case, place, capfd):
     assert err.startswith("course-ae: ") and err.endswith((".\n", "?\n")) and err.count("\n") == 1
     assert says in err.replace("\\\\", "/").replace("\\", "/") and "Traceback" not in out + err
     assert tree(place) == before
+
+
+def test_images_too_large_to_be_measured_are_refused_beforehand(place, monkeypatch, capfd):
+    memory = pipeline.BYTES_A_PIXEL * 18 * 96 * 96 - 1
+    monkeypatch.setattr(pipeline, "require_memory", lambda settings, device: None)
+    monkeypatch.setattr(
+        pipeline.psutil, "virtual_memory", lambda: types.SimpleNamespace(total=memory)
+    )
+    before = tree(place)
+    assert main(RUN) == 2
+    assert "in a smaller size, as 'course-ae import' does" in capfd.readouterr().err
+    assert tree(place) == before
+    (place / MASK).unlink()  # without all masks nothing is measured
+    assert main(["check", "--data", "data"]) == 1  # only for the little memory
+    assert "smaller size" not in capfd.readouterr().out
 
 
 @pytest.mark.parametrize("case", TAKEN)
