@@ -8,7 +8,6 @@ import argparse
 import csv
 import json
 import os
-import re
 import sys
 import textwrap
 from collections.abc import Callable, Iterator
@@ -17,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import course_ae
-from course_ae.config import PROFILES, CourseError, nearest, setting_types
+from course_ae.config import PROFILES, CourseError, ManualStepsError, nearest, setting_types
 from course_ae.files import user_path
 
 if TYPE_CHECKING:
@@ -38,6 +37,8 @@ def main(arguments: list[str] | None = None) -> int:
         os.environ["COURSE_AE_DEVICE"] = args.device  # the processes of the lessons see it too
     try:
         return args.command(args)
+    except ManualStepsError as error:
+        return _complain(*str(error).splitlines())
     except CourseError as error:
         return _complain(str(error))
     except OSError as error:
@@ -46,22 +47,19 @@ def main(arguments: list[str] | None = None) -> int:
     except MemoryError:
         return _complain("Memory ran out; close other programs, or give fewer or smaller images.")
     except KeyboardInterrupt:
-        return _complain("Stopped; what was finished is kept.", 130)
+        _complain("Stopped; what was finished is kept.")
+        return 130
 
 
-def _complain(text: str, code: int = 2) -> int:
+def _complain(*lines: str) -> int:
     """Says what is wrong; a file's name can neither begin a new line nor command the terminal."""
-    print(f"course-ae: {printable(text)}", file=sys.stderr)
-    return code
+    print("course-ae:", "\n".join(map(printable, lines)), file=sys.stderr)
+    return 2
 
 
 def printable(text: str) -> str:
-    """Text for a terminal, with escapes in place of control characters except line feeds.
-
-    A file's name is in quotes, where a line feed is escaped as well.
-    """
-    shown = re.sub(r"'[^']*'", lambda name: name[0].replace("\n", "\\n"), text)
-    return "".join(c if c.isprintable() or c == "\n" else repr(c)[1:-1] for c in shown)
+    """Text for one line of a terminal, with escapes in place of control characters."""
+    return "".join(c if c.isprintable() else repr(c)[1:-1] for c in text)
 
 
 def make_parser() -> argparse.ArgumentParser:

@@ -13,6 +13,10 @@ class CourseError(ValueError):
     """A mistake that the user can mend; its text says what is wrong, where, and what to do."""
 
 
+class ManualStepsError(CourseError):
+    """A mistake whose remedy is told in several lines."""
+
+
 @dataclass(frozen=True)
 class Settings:
     """Everything that changes the numbers of a run. The defaults are the slides' recipe."""

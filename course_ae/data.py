@@ -280,7 +280,7 @@ def load_mask(sample: Sample) -> np.ndarray | None:
     path = sample.mask_path
     if path is None:
         return None
-    levels = load_image(path).max(axis=-1)  # (H, W); a coloured mark counts too
+    levels = load_image(path, "black").max(axis=-1)  # (H, W); a coloured mark counts too
     if levels.shape != image_size(sample.path):
         sizes = ["{1}x{0}".format(*shape) for shape in (levels.shape, image_size(sample.path))]
         raise CourseError(

@@ -22,7 +22,7 @@ import requests  # brings certificates along, which Python on macOS may lack
 from filelock import FileLock, Timeout
 from tqdm import tqdm
 
-from course_ae.config import CourseError, nearest
+from course_ae.config import CourseError, ManualStepsError, nearest
 from course_ae.data import OFFICIAL, compare_with_official, load_samples
 from course_ae.files import require_writable
 from course_ae.unpacking import extract
@@ -380,7 +380,7 @@ def _require_safe(url: str, scheme: str) -> None:
 def _by_hand(wanted: Archive, part: Path, category: str, error: Exception) -> CourseError:
     official = next(one for one in ARCHIVES if one.categories == wanted.categories)
     kept = f"'{part}' is kept, and another try goes on after its {_words(_size(part))}."
-    return CourseError(
+    return ManualStepsError(
         f"""'{wanted.url}' does not give the archive: {_reason(error)}. Load it by hand:
 1. Open {PAGE} in a browser and accept the licence.
 2. Load '{official.name}' ({_words(official.size)}) to any folder.

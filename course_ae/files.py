@@ -63,7 +63,7 @@ def require_writable(folder: Path) -> Path:
     Raises:
         CourseError: if no file could be written into the folder.
     """
-    there = next(path for path in (folder, *folder.parents) if path.exists())
+    there = next((path for path in (folder, *folder.parents) if path.exists()), folder)
     if not there.is_dir() or not os.access(there, os.W_OK):
         raise CourseError(f"'{there}' is no folder that can be written; choose another one.")
     return there

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import numpy as np
 from PIL import Image
 
-from course_ae.data import OFFICIAL, Sample
+from course_ae.data import OFFICIAL, Sample, select
 from course_ae.images import image_size
 
 LITTLE = 32  # pixels, the side of the thumbnails that are compared
@@ -28,7 +28,7 @@ def first_look(samples: list[Sample], pixels: np.ndarray) -> list[str]:
         _enough(int(train.sum()), int((~train & (labels == 0)).sum()), int(labels.sum())),
         _aligned(little[train]),
         _twins(samples, little, train),
-        _shapes(samples),
+        _shapes(select(samples, "train")),
         _light(float(pixels[train].mean())),
     )
     return [sentence for sentences in looks for sentence in sentences]
@@ -95,16 +95,13 @@ def _twins(samples: list[Sample], little: np.ndarray, train: np.ndarray) -> Iter
 
 
 def _shapes(samples: list[Sample]) -> Iterator[str]:
-    aspects = {round(width / height, 2) for height, width in map(image_size, _paths(samples))}
+    sizes = [image_size(sample.path) for sample in samples]
+    aspects = {round(width / height, 2) for height, width in sizes}
     if max(aspects) > 1.05 * min(aspects):
         yield (
             f"The images have different shapes, {min(aspects)} to {max(aspects)} times as wide as "
             "high, and each is squeezed to a square; crop them to one shape."
         )
-
-
-def _paths(samples: list[Sample]) -> list:
-    return [sample.path for sample in samples]
 
 
 def _light(mean: float) -> Iterator[str]:

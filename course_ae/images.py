@@ -23,10 +23,10 @@ def is_image(path: Path) -> bool:
     return path.suffix.lower() in IMAGE_TYPES and not path.name.startswith(".")
 
 
-def open_image(path: Path) -> Image.Image:
+def open_image(path: Path, ground: str = "white") -> Image.Image:
     """A decoded Pillow image with 8 bits a channel, upright, without transparency.
 
-    The camera's note which side is up (EXIF) is followed, what is transparent becomes white, and
+    The camera's note which side is up (EXIF) is followed, what is transparent shows the ground, and
     16-bit gray is divided by 257.
 
     Raises:
@@ -38,7 +38,7 @@ def open_image(path: Path) -> Image.Image:
             refusal = _refusal(image)
             if not refusal:
                 image.load()
-                return _eight_bits(ImageOps.exif_transpose(image))
+                return _eight_bits(ImageOps.exif_transpose(image), ground)
     except Exception as error:  # Pillow raises many kinds for a damaged file
         raise _no_image(path, error) from error
     raise CourseError(f"'{path}' {refusal}.")
@@ -64,13 +64,13 @@ def _no_image(path: Path, error: Exception) -> CourseError:
     )
 
 
-def _eight_bits(image: Image.Image) -> Image.Image:
+def _eight_bits(image: Image.Image, ground: str) -> Image.Image:
     if image.mode.startswith("I"):
         levels = np.asarray(image).clip(0, 65535)
         return Image.fromarray((levels / 257).round().astype(np.uint8))
     if image.has_transparency_data:
         clear = image.convert("RGBA")
-        return Image.alpha_composite(Image.new("RGBA", clear.size, "white"), clear).convert("RGB")
+        return Image.alpha_composite(Image.new("RGBA", clear.size, ground), clear).convert("RGB")
     return image
 
 
@@ -82,16 +82,19 @@ def image_size(path: Path) -> tuple[int, int]:
     """
     try:
         with Image.open(path, formats=FORMATS) as image:
-            lies = image.getexif().get(ExifTags.Base.Orientation, 1) > 4  # on its side
+            note = image.getexif().get(ExifTags.Base.Orientation)
+            lies = note in (5, 6, 7, 8) and image.format != "TIFF"  # whose size is upright already
             return image.size if lies else image.size[::-1]
     except Exception as error:  # as in `open_image`
         raise _no_image(path, error) from error
 
 
-def load_image(path: Path) -> np.ndarray:
+def load_image(path: Path, ground: str = "white") -> np.ndarray:
     """Pixels as uint8, shape (height, width, 3), gray images with three equal channels.
+
+    What is transparent shows the ground.
 
     Raises:
         CourseError: if the file cannot be read as an image.
     """
-    return np.asarray(open_image(path).convert("RGB"))
+    return np.asarray(open_image(path, ground).convert("RGB"))

@@ -3,10 +3,12 @@
 import hashlib
 import os
 import shutil
+import tempfile
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
+from itertools import permutations
 from pathlib import Path
 from typing import NamedTuple
 
@@ -24,6 +26,7 @@ from course_ae.training import to_uint8
 
 LONGEST = 1024  # pixels, the longer side at most: MVTec AD's largest, and the network sees 227
 TEST_SHARE = 0.2  # of the good photographs; where none is defective, as many again are painted on
+LONG = 100  # letters of a file's name that are kept, so that what is added to it has room
 LIST = "imported.csv"  # in the category's folder: where each file came from, or why it is not there
 
 
@@ -65,14 +68,15 @@ def import_photographs(
         CourseError: if a folder is missing or cannot be read or written, the category is there
             already, or there are too few photographs.
     """
+    _require_apart([folder for folder in (good, defective, masks) if folder])
     with _staging(data, category) as folder:
         found = Import(folder)
         _take(found, _listed(found, good), lambda path: "train/good")
-        _require(found, good, "good", 5 if defective else 11)
+        _require(found, good, "good", 5 if defective else 13)
         if defective:
             before = len(found.taken)
             _take(found, _listed(found, defective), lambda path: f"test/{_type(path, defective)}")
-            _require(found, defective, "defective", before + 2)
+            _require(found, defective, "defective", before + 3)
         if defective and masks:
             _add_masks(found, _listed(found, masks), defective, masks)
         _keep_for_test(found, painted=not defective)
@@ -81,12 +85,26 @@ def import_photographs(
     return found
 
 
+def _require_apart(folders: list[Path]) -> None:
+    for one, other in permutations(folders, 2):
+        if one.resolve() == other.resolve() or other.resolve() in one.resolve().parents:
+            raise CourseError(
+                f"'{one}' lies in '{other}', so their files would be mixed up; give folders beside "
+                "each other."
+            )
+
+
 @contextmanager
 def _staging(data: Path, category: str) -> Iterator[Path]:
     """A folder beside the category's place; whatever is in it at the end is removed."""
-    target, folder = data / category, data / f".{os.getpid()}-importing"
+    target, staging = data / category, None
     if target.parent != data or category.startswith(".") or not category.isprintable():
         raise CourseError(f"'{category}' cannot be the name of a category; use letters and digits.")
+    if category.casefold() == "train" or (data / "train").exists():
+        raise CourseError(
+            f"'{data}' would look like a category itself with a folder 'train' in it; choose "
+            "another folder or --category."
+        )
     if target.exists():
         raise CourseError(f"'{target}' is there already; choose another --category, or delete it.")
     require_writable(data)
@@ -95,6 +113,8 @@ def _staging(data: Path, category: str) -> Iterator[Path]:
         data.mkdir(parents=True, exist_ok=True)
         for path in filter(is_leftover, list(data.glob(".[0-9]*-importing"))):
             shutil.rmtree(path, ignore_errors=True)  # of an import that was killed
+        staging = Path(tempfile.mkdtemp("-importing", f".{os.getpid()}-", data))
+        folder = staging / category  # with the usual rights, which `staging` has not
         folder.mkdir()
         yield folder
     except OSError as error:
@@ -102,9 +122,11 @@ def _staging(data: Path, category: str) -> Iterator[Path]:
             f"'{error.filename or data}' cannot be read or written: {error.strerror or error}."
         ) from error
     finally:
-        shutil.rmtree(folder, ignore_errors=True)
-        if made and not target.exists():
-            shutil.rmtree(data, ignore_errors=True)
+        if staging:
+            shutil.rmtree(staging, ignore_errors=True)
+        if made:
+            with suppress(OSError):  # something is in it
+                data.rmdir()
 
 
 def photographs_in(folder: Path) -> tuple[list[Path], dict[Path, str]]:
@@ -174,6 +196,7 @@ def _take(found: Import, paths: list[Path], place: Callable[[Path], str]) -> Non
 
 def _free_name(folder: Path, stem: str, used: set[Path]) -> Path:
     """A PNG file of this name, or with a number behind it where the name is taken."""
+    stem = stem[:LONG]
     names = (stem, *(f"{stem}-{i}" for i in range(2, len(used) + 3)))
     keys = ((folder / f"{name}.png", folder / f"{name.casefold()}.png") for name in names)
     path, key = next(pair for pair in keys if pair[1] not in used)
@@ -201,27 +224,28 @@ def _require(found: Import, folder: Path, what: str, needed: int) -> None:
         problem = next((f" ('{path}': {why})" for path, why in found.left_out.items()), "")
         raise CourseError(
             f"'{folder}' has too few {what} photographs that can be used{problem}; an import needs "
-            "5 good and 2 defective ones, or 11 good ones."
+            "5 good and 3 defective ones, or 13 good ones."
         )
 
 
 def _add_masks(found: Import, paths: list[Path], defective: Path, masks: Path) -> None:
-    """Writes the mask of each defective photograph that has one."""
-    there = {}
+    """Writes the mask of each defective photograph that has one, where there is no doubt."""
+    owners: dict[tuple[Path, str], set[Path]] = {}  # a mask's folder and name: copies
+    for copy, source in found.taken.items():
+        if copy.parent.parent.name == "test":
+            for folder in {source.relative_to(defective).parent, Path()}:
+                owners.setdefault((folder, source.stem.casefold()), set()).add(copy)
     for path in paths:
         name = path.stem.removesuffix("_mask").casefold()
-        there[path.relative_to(masks).parent, name] = path
-    for copy, source in found.taken.items():
-        if copy.parent.parent.name != "test":
-            continue
-        for folder in (source.relative_to(defective).parent, Path()):
-            path = there.pop((folder, source.stem.casefold()), None)
-            if path:
-                problem = _copy_mask(path, source, copy)
-                if problem:
-                    found.left_out[path] = problem
-                break
-    found.left_out |= dict.fromkeys(there.values(), "the mask of no photograph")
+        meant = owners.get((path.relative_to(masks).parent, name), set())
+        if len(meant) != 1:
+            problem = "could be of several photographs" if meant else "the mask of no photograph"
+        elif mask_path(*meant).exists():
+            problem = "a second mask of its photograph"
+        else:
+            problem = _copy_mask(path, found.taken[next(iter(meant))], *meant)
+        if problem:
+            found.left_out[path] = problem
 
 
 def mask_path(image: Path) -> Path:
@@ -232,7 +256,7 @@ def mask_path(image: Path) -> Path:
 def _copy_mask(path: Path, source: Path, copy: Path) -> str:
     """Writes the mask at its photograph's new size; returns what is wrong with it, or ''."""
     try:
-        levels = load_image(path).max(axis=-1)  # (H, W)
+        levels = load_image(path, "black").max(axis=-1)  # (H, W)
     except CourseError as error:
         return str(error)
     whole = image_size(source)
@@ -290,6 +314,8 @@ def _write_list(found: Import) -> None:
         {"file": "", "source": str(source), "left out": why}
         for source, why in found.left_out.items()
     ]
+    for row in rows:  # a name may be no text at all
+        row.update({k: v.encode(errors="backslashreplace").decode() for k, v in row.items()})
     write_csv(found.folder / LIST, rows)
 
 

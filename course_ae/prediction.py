@@ -4,7 +4,7 @@ import os
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -17,11 +17,12 @@ from torch import Tensor
 from course_ae.config import CourseError, make_settings, nearest
 from course_ae.files import read_arrays, replace_file
 from course_ae.model import ConvAutoencoder
-from course_ae.photographs import photographs_in
+from course_ae.photographs import LONG, photographs_in
 from course_ae.pipeline import load_weights, rebuild, repair_settings
 from course_ae.preprocessing import IMAGE_SIZE, preprocess, to_tensor
 from course_ae.runs import damaged, read_json, recorded
 from course_ae.scoring import best_map_from, difference_maps, difference_scores, highest
+from course_ae.thresholds import require_numbers
 from course_ae.training import build_model, choose_device, require_memory, to_uint8
 
 BATCH = 32  # images in memory at a time
@@ -70,12 +71,12 @@ def load_detector(folder: Path, kind: str = "") -> Detector:
         kind = kind or there[0]
         if kind not in there:
             raise CourseError(f"The run in '{folder}' has no score '{kind}'{nearest(kind, there)}")
-        threshold = float(summary["scores"][kind]["threshold"])
+        (threshold,) = require_numbers([float(summary["scores"][kind]["threshold"])]).tolist()
     if kind == "best" and not settings.repair:
         settings, name = repair_settings(settings), "repair.pt"
     else:
         name = "model.pt"
-    require_memory(settings, choose_device())
+    require_memory(replace(settings, batch_size=BATCH), choose_device())
     model = build_model(settings, choose_device())
     load_weights(model, folder / name)
     return Detector(model, kind, threshold, _usual(folder) if kind == "best" else {})
@@ -126,9 +127,15 @@ def predict(detector: Detector, images: Iterable[Path], pictures: Path) -> Itera
         that cannot be read image and error, a sentence.
 
     Raises:
-        CourseError: if a picture cannot be written.
+        CourseError: if a picture cannot be written, or could replace an image, and if a score is no
+            number.
     """
     images, names = list(images), set()
+    for image in images:
+        if image.resolve().parent == pictures.resolve():
+            raise CourseError(
+                f"Pictures in '{pictures}' could replace the images there; choose another folder."
+            )
     with ThreadPoolExecutor(os.cpu_count()) as pool:
         for start in range(0, len(images), BATCH):
             batch = images[start : start + BATCH]
@@ -137,7 +144,9 @@ def predict(detector: Detector, images: Iterable[Path], pictures: Path) -> Itera
             rows = [{"image": str(p), "error": e} for p, e in zip(batch, decoded, strict=True)]
             if readable:
                 x = to_tensor(np.stack([decoded[i] for i in readable]))  # (N, 1, 227, 227)
-                judged = zip(readable, *map(list, (x, *detector.maps(x))), strict=True)
+                x_hat, maps, scores = detector.maps(x)
+                scores = require_numbers(scores.numpy())
+                judged = zip(readable, x, x_hat, maps, scores, strict=True)
                 for i, image, image_hat, difference, score in judged:
                     place = pictures / _free(batch[i].stem, names)
                     rows[i] = _row(detector, batch[i], float(score)) | {"picture": str(place)}
@@ -157,6 +166,7 @@ def _decode(path: Path) -> np.ndarray | str:
 
 def _free(stem: str, names: set[str]) -> str:
     """The name of a picture that no image before has had."""
+    stem = stem[:LONG]
     tries = (stem, *(f"{stem}-{i}" for i in range(2, len(names) + 3)))
     name = next(name for name in tries if name.casefold() not in names)
     names.add(name.casefold())

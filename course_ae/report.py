@@ -40,7 +40,10 @@ NOTE = (
     "baseline that needs no network."
 )
 # What a page may do: show what is in it. Nothing is fetched, and no script runs, whoever wrote it.
-POLICY = "default-src 'none'; img-src data:; font-src data:; style-src 'unsafe-inline'"
+POLICY = (
+    "default-src 'none'; img-src data:; font-src data:; style-src 'unsafe-inline'; "
+    "form-action 'none'; base-uri 'none'"
+)
 META = f'<meta http-equiv="Content-Security-Policy" content="{POLICY}">'
 # nbconvert's page, without the scripts it would fetch, and fit for a phone.
 # The text of a picture for those who cannot see it is in its output's metadata.
@@ -199,7 +202,13 @@ def lesson_page(notebook: NotebookNode, name: str) -> str:
     notebook = without_places(still(notebook))
     notebook.metadata["title"] = lesson_title(notebook, name)
     page, _ = HTMLExporter(raw_template=TEMPLATE).from_notebook_node(notebook)
-    return links_to_pages(page)
+    return staying(links_to_pages(page))
+
+
+def staying(page: str) -> str:
+    """The page without what would lead a browser on to another address by itself."""
+    head, end, body = page.partition("</head>")
+    return head + end + re.sub("<meta", "&lt;meta", body, flags=re.IGNORECASE)
 
 
 def without_places(notebook: NotebookNode) -> NotebookNode:

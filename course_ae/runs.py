@@ -208,7 +208,9 @@ def recorded(folder: Path) -> dict[str, Any]:
     """
     path = folder / "settings.json"
     if not path.is_file():
-        raise CourseError(f"There is no run in '{folder}' to go on with; begin without --resume.")
+        raise CourseError(
+            f"There is no run in '{folder}'; give a run's folder, or begin one without --resume."
+        )
     there = read_json(path)
     settings = there.get("settings")
     try:

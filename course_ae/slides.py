@@ -22,6 +22,7 @@ from course_ae.report import (
     lesson_title,
     links_to_pages,
     list_page,
+    staying,
     without_places,
 )
 
@@ -93,7 +94,7 @@ def slides_page(notebook: NotebookNode, name: str) -> str:
     policy = f"{POLICY}; script-src 'sha256-{only}'"
     resources = {"slides": {"css": read["reveal.css"] + STYLE, "js": js, "policy": policy}}
     page, _ = SlidesExporter(raw_template=TEMPLATE).from_notebook_node(notebook, resources)
-    return links_to_pages(page)
+    return staying(links_to_pages(page))
 
 
 def write_slides(folder: Path, run: Path | None = None) -> Path:

@@ -108,7 +108,8 @@ def require_memory(settings: Settings, device: torch.device) -> None:
         layers = outputs(model, torch.empty(1, 1, 227, 227))
     parameters = count_parameters(model)
     a_image = sum(layer.numel() for layer in layers.values())
-    needed = 4 * (4 * parameters + settings.batch_size * a_image)  # bytes
+    share = settings.batch_size / distributed.size()  # images of a batch, for this process
+    needed = 4 * (4 * parameters + share * a_image)  # bytes
     there = psutil.virtual_memory().total
     if device.type == "cuda":
         there = torch.cuda.get_device_properties(device).total_memory

@@ -53,7 +53,7 @@ MASK = "data/bottle/ground_truth/broken_large/001_mask.png"
 RUN, CHECKED = ["run", "--data", "data"], ["evaluate", "--data", "data", "--run", "new"]
 PREDICT = ["predict", "photos/defective", "--run", "run"]
 IMPORT = ["import", "new", "--category", "mug", "--good", "photos/good"]
-REFUSED, TAKEN = {}, {}
+REFUSED, TAKEN, PASSED = {}, {}, set()
 
 
 def refused(words, says):
@@ -520,8 +520,18 @@ def an_import_of_the_good_ones_as_defective(place):
     shutil.copytree(place / "photos/good", place / "photos/defective")
 
 
-@refused([*IMPORT, "--defective", "photos"], "lies among the defective ones")
+@refused([*IMPORT, "--defective", "photos"], "would be mixed up")
+def an_import_of_folders_in_one_another(place):
+    pass
+
+
+@refused([*IMPORT, "--defective", "photos/defective"], "lies among the defective ones")
 def an_import_with_good_ones_among_the_defective(place):
+    shutil.copytree(place / "photos/good", place / "photos/defective/good")
+
+
+@refused([*PREDICT, "--pictures", "photos/defective"], "could replace the images there")
+def pictures_where_the_images_are(place):
     pass
 
 
@@ -633,6 +643,7 @@ def test_bad_input_is_one_sentence_and_changes_nothing(case, place, capfd):
     assert err.startswith("course-ae: ") and err.endswith((".\n", "?\n")) and err.count("\n") == 1
     assert says in err.replace("\\\\", "/").replace("\\", "/") and "Traceback" not in out + err
     assert tree(place) == before
+    PASSED.add(case)
 
 
 def test_images_too_large_to_be_measured_are_refused_beforehand(place, monkeypatch, capfd):
@@ -661,11 +672,12 @@ def test_odd_input_is_fine(case, place, capfd):
     code, (out, err) = main(words), capfd.readouterr()
     assert (code, err) == (0, ""), out
     assert tree(place) == before
+    PASSED.add(case)
 
 
 def test_the_matrix_is_large(capsys):
     with capsys.disabled():
-        print(f" {len(REFUSED)} cases of bad input refused, {len(TAKEN)} odd ones taken", end="")
+        print(f" bad input: {len(PASSED)} cases passed of {len(REFUSED) + len(TAKEN)}", end=" ")
     assert len(REFUSED) >= 60
 
 

@@ -533,7 +533,10 @@ def test_names_that_are_scripts_are_only_names_in_report_and_slides(browser, hos
 
 
 def test_a_page_runs_no_script_and_fetches_nothing_whoever_wrote_it(browser, small, tmp_path):
-    evil = f"<img src=x {MARK}><script>{MARK[8:]}</script><img src=https://evil.invalid/x.png>"
+    lead = '<META http-equiv="refresh" content="0;url=https://evil.invalid/">'
+    evil = (
+        f"{lead}<img src=x {MARK}><script>{MARK[8:]}</script><img src=https://evil.invalid/x.png>"
+    )
     cell = new_code_cell("1", execution_count=1)
     cell.outputs = [nbformat.v4.new_output("display_data", {"text/html": evil})]
     notebook = new_notebook(cells=[nbformat.v4.new_markdown_cell(f"# A {evil}"), cell])
@@ -548,4 +551,5 @@ def test_a_page_runs_no_script_and_fetches_nothing_whoever_wrote_it(browser, sma
         page.goto(path.as_uri())
         page.wait_for_load_state("networkidle")
         assert page.evaluate("() => document.documentElement.dataset.hit") is None
+        assert page.url == path.as_uri()
         assert refused == {"https://evil.invalid/x.png": "csp", (tmp_path / "x").as_uri(): "csp"}

@@ -14,7 +14,7 @@ from course_ae.cli import main
 from course_ae.config import CourseError
 from course_ae.data import count_folders, load_mask, load_samples
 from course_ae.first_look import first_look
-from course_ae.images import load_image, open_image
+from course_ae.images import image_size, load_image, open_image
 from course_ae.photographs import LONGEST, import_photographs
 from course_ae.preprocessing import load_images
 from course_ae.runs import read_csv
@@ -43,8 +43,9 @@ def marked(size, box):
     return Image.fromarray(pixels)
 
 
-@pytest.mark.parametrize("orientation", range(1, 9))
-def test_the_cameras_note_is_followed(orientation, tmp_path):
+@pytest.mark.parametrize("kind", ["png", "tif", "jpg"])
+@pytest.mark.parametrize("orientation", range(10))
+def test_the_cameras_note_is_followed(orientation, kind, tmp_path):
     upright = marked((40, 30), np.s_[2:9, 3:8])
     turns = {2: [0], 3: [3], 4: [1], 5: [5], 6: [2], 7: [6], 8: [4]}  # the inverse of each note
     stored = upright
@@ -52,8 +53,11 @@ def test_the_cameras_note_is_followed(orientation, tmp_path):
         stored = stored.transpose(turn)
     exif = Image.Exif()
     exif[0x0112] = orientation
-    stored.save(tmp_path / "x.png", exif=exif)
-    assert np.array_equal(load_image(tmp_path / "x.png"), np.asarray(upright))
+    path = tmp_path / f"x.{kind}"
+    stored.save(path, exif=exif)
+    assert image_size(path) == load_image(path).shape[:2] == (30, 40)
+    off = np.abs(load_image(path).astype(int) - np.asarray(upright)).mean()
+    assert off == 0 if kind != "jpg" else off < 40
 
 
 def test_what_is_transparent_becomes_white(tmp_path):
@@ -146,10 +150,60 @@ def test_what_cannot_be_used_is_left_out_with_the_reason(photos, tmp_path):
     assert sorted(filter(None, reasons)) == sorted(why.values())
 
 
+def test_a_mask_on_a_transparent_ground_marks_only_what_is_painted(photos, tmp_path):
+    painted = np.zeros((96, 96, 4), np.uint8)
+    painted[10:20, 30:60] = (255, 0, 0, 255)
+    Image.fromarray(painted).save(photos / "masks/contamination/001_mask.png")
+    folder = import_photographs(tmp_path / "data", "mug", *places(photos)).folder
+    mask = folder / "ground_truth/contamination/001_mask.png"
+    assert np.array_equal(np.asarray(Image.open(mask)) > 0, painted[..., 3] > 0)
+    shutil.copy(photos / "masks/contamination/001_mask.png", mask)  # as it is
+    (sample,) = (s for s in load_samples(folder) if s.mask_path == mask)
+    assert np.array_equal(load_mask(sample), painted[..., 3] > 0)
+
+
+def test_a_mask_is_given_to_nobody_where_there_is_doubt(photos, tmp_path):
+    masks = photos / "masks"
+    shutil.copy(masks / "contamination/000_mask.png", masks / "000_mask.png")  # of which type?
+    shutil.copy(masks / "contamination/001_mask.png", masks / "contamination/001.png")
+    found = import_photographs(tmp_path / "data", "mug", *places(photos))
+    assert sorted(
+        (path.relative_to(masks).as_posix(), why) for path, why in found.left_out.items()
+    ) == [
+        ("000_mask.png", "could be of several photographs"),
+        ("contamination/001_mask.png", "a second mask of its photograph"),
+    ]
+
+
+def test_folders_in_one_another_and_beside_train_are_refused(photos, tmp_path):
+    good, defective, _ = places(photos)
+    for three in ((photos, defective, None), (good, photos, None), (good, defective, defective)):
+        with pytest.raises(CourseError, match="would be mixed up"):
+            import_photographs(tmp_path / "data", "mug", *three)
+    (tmp_path / "one/train").mkdir(parents=True)
+    for data, name in (("one", "mug"), ("new", "Train")):
+        with pytest.raises(CourseError, match="would look like a category itself"):
+            import_photographs(tmp_path / data, name, good, defective)
+    assert not (tmp_path / "data").exists() and not (tmp_path / "new").exists()
+
+
+def test_names_that_are_no_text_and_long_names(photos, tmp_path):
+    marked((50, 40), np.s_[:9]).save(photos / "good" / f"{'x' * 250}.png")
+    try:
+        marked((50, 40), np.s_[:8]).save(photos / "good" / os.fsdecode(b"\xff\xfe.png"))
+    except (OSError, UnicodeError):
+        pytest.skip("no such names on this system")
+    found = import_photographs(tmp_path / "data", "mug", *places(photos))
+    assert list(found.left_out.values()) == ["its name is not valid UTF-8"]
+    assert len(load_samples(found.folder)) == 27
+    assert any("not valid" in row["left out"] for row in read_csv(found.folder / "imported.csv"))
+
+
 def test_without_defective_ones_defects_are_painted_and_said(photos, tmp_path, capsys):
     words = ["import", str(tmp_path / "data"), "--category", "mug", "--good", str(photos / "good")]
     assert main(words) == 0
-    assert "tell of paint, not of your defects" in capsys.readouterr().out
+    out = capsys.readouterr().out
+    assert "tell of paint, not of your defects" in out and "different shapes" not in out
     samples = load_samples(tmp_path / "data/mug")
     counts = count_folders(samples)
     assert (counts["train/good"], counts["test/good"]) == (10, 4)
@@ -178,7 +232,7 @@ def test_the_same_name_twice_and_names_of_all_kinds(photos, tmp_path):
 
 def test_a_killed_import_leaves_nothing_and_the_next_one_tidies(photos, tmp_path):
     data, three = tmp_path / "data", [str(place) for place in places(photos)]
-    (data / ".999999999-importing/train").mkdir(parents=True)
+    (data / ".999999999-x-importing/train").mkdir(parents=True)
     code = (
         "from pathlib import Path; import course_ae.photographs as p, time\n"
         "p._keep_for_test = lambda *a, **k: (print('now', flush=True), time.sleep(60))\n"
@@ -188,7 +242,8 @@ def test_a_killed_import_leaves_nothing_and_the_next_one_tidies(photos, tmp_path
     assert process.stdout.readline() == b"now" + os.linesep.encode()
     process.kill()
     process.wait()
-    assert [path.name for path in data.iterdir()] == [f".{process.pid}-importing"]
+    (left,) = data.iterdir()
+    assert left.name.startswith(f".{process.pid}-") and left.name.endswith("-importing")
     time.sleep(0.1)
     import_photographs(data, "mug", *places(photos))
     assert [path.name for path in data.iterdir()] == ["mug"]

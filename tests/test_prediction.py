@@ -12,6 +12,7 @@ from PIL import Image
 
 from course_ae import evaluation, prediction, runs
 from course_ae.cli import main
+from course_ae.config import CourseError
 
 SMALL = {"width": 0.05, "bottleneck": 8, "epochs": 3, "batch_size": 4}
 
@@ -113,6 +114,51 @@ def test_an_unreadable_image_does_not_stop_the_others(run, tmp_path, capsys):
     out, err = capsys.readouterr()
     assert err.count("\n") == 1 and "1.png' cannot be read as an image" in err
     assert "2.png" in out and "1.png" not in out and len(list((tmp_path / "p").iterdir())) == 2
+
+
+def test_pictures_never_replace_the_images(run, tmp_path, capsys):
+    image = shutil.copy(elsewhere(run, "test/good/000.png"), tmp_path / "0.png")
+    words = ["predict", str(tmp_path), "--run", str(run.folder), "--pictures", str(tmp_path)]
+    before = image.read_bytes()
+    assert main(words) == 2
+    assert "could replace the images there" in capsys.readouterr().err
+    assert image.read_bytes() == before and list(tmp_path.iterdir()) == [image]
+
+
+@pytest.mark.parametrize("threshold", [float("nan"), float("inf")])
+def test_a_threshold_that_is_no_number_judges_nothing(threshold, run, tmp_path):
+    folder = shutil.copytree(run.folder, tmp_path / "run")
+    summary = runs.read_json(folder / "summary.json")
+    summary["scores"]["best"]["threshold"] = threshold
+    (folder / "summary.json").write_text(json.dumps(summary))
+    with pytest.raises(CourseError, match="are no numbers"):
+        prediction.load_detector(folder)
+
+
+def test_a_network_that_is_no_number_judges_nothing(run, tmp_path):
+    detector = prediction.load_detector(run.folder)
+    for weights in detector.model.parameters():
+        weights.data.fill_(float("nan"))
+    image = elsewhere(run, "test/good/000.png")
+    with pytest.raises(CourseError, match="are no numbers"):
+        list(prediction.predict(detector, [image], tmp_path / "p"))
+
+
+def test_long_names_and_names_of_several_lines(run, tmp_path, capsys):
+    source = elsewhere(run, "test/good/000.png")
+    names = [f"{'x' * 250}.png", "a.png 0.1  good\n.png", "it's\ncourse-ae: fine.png"]
+    for name in names:
+        try:
+            shutil.copy(source, tmp_path / name)
+        except OSError:
+            pytest.skip("no such names on this system")
+    (tmp_path / names[2]).write_bytes(b"no image")
+    words = ["predict", *(str(tmp_path / name) for name in names), "--run", str(run.folder)]
+    assert main([*words, "--pictures", str(tmp_path / "p")]) == 2
+    out, err = capsys.readouterr()
+    assert err.count("\n") == 1 and "it's\\ncourse-ae" in err
+    assert "2 defective" in out or "of 2 defective" in out
+    assert "a.png 0.1  good\\n.png" in out
 
 
 def test_memory_stays_flat(run, tmp_path):
