@@ -146,10 +146,10 @@ def test_writing_checkpoints_takes_a_small_share_of_the_time(tmp_path, monkeypat
     now, written = [0.0], []
     monkeypatch.setattr(checkpoints.time, "monotonic", lambda: now[0])
 
-    def slow(parts, path):
+    def slow(parts, file):
         written.append(len(parts["history"]))
         now[0] += 1  # second to write
-        Path(path).write_bytes(b"x")
+        file.write(b"x")
 
     def epoch(*args):
         now[0] += 7  # seconds an epoch
