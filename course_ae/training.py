@@ -303,6 +303,7 @@ def step_size(
     size = settings.batch_size
     # As many batches an epoch as `training_batches` has.
     steps = settings.epochs * (images // size + (images % size >= least))
+    steps += steps == 10  # of which a tenth is one step, and OneCycleLR divides by one less
     return torch.optim.lr_scheduler.OneCycleLR(
         optimizer, settings.learning_rate, total_steps=steps, pct_start=0.1
     )

@@ -289,6 +289,12 @@ def test_an_annealed_step_size_rises_and_falls_to_nothing(monkeypatch):
     assert rates[0] < 0.001 and rates[-1] < 0.0001
 
 
+@pytest.mark.parametrize("images", range(2, 31))
+def test_a_step_size_can_be_annealed_over_any_number_of_steps(images):
+    settings = small_settings(anneal=True, batch_size=2, epochs=1)
+    fit(SmallNetwork(), random_images(images), random_images(2), settings)
+
+
 def test_snapshots_are_kept_of_the_watched_images_close_together_at_first():
     x = random_images(6)
     result = fit(SmallNetwork(), x, x[:2], small_settings(epochs=6), watch=x[:2])
