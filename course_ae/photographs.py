@@ -178,7 +178,7 @@ def _take(found: Import, paths: list[Path], place: Callable[[Path], str]) -> Non
     """Copies photographs, decoding several at a time; the same picture is taken once."""
     copies, used = [], set()
     for path in paths:
-        copies.append(_free_name(found.folder / place(path), path.stem, used))
+        copies.append(free_name(found.folder / place(path), path.stem, used))
     for folder in {copy.parent for copy in copies}:
         folder.mkdir(parents=True)
     with ThreadPoolExecutor(os.cpu_count()) as pool:
@@ -194,8 +194,8 @@ def _take(found: Import, paths: list[Path], place: Callable[[Path], str]) -> Non
                 found.seen[key], found.taken[copy] = source, source
 
 
-def _free_name(folder: Path, stem: str, used: set[Path]) -> Path:
-    """A PNG file of this name, or with a number behind it where the name is taken."""
+def free_name(folder: Path, stem: str, used: set[Path]) -> Path:
+    """A PNG file of this name, or with a number behind it where `used` has the name; adds it."""
     stem = stem[:LONG]
     names = (stem, *(f"{stem}-{i}" for i in range(2, len(used) + 3)))
     keys = ((folder / f"{name}.png", folder / f"{name.casefold()}.png") for name in names)

@@ -17,7 +17,7 @@ from torch import Tensor
 from course_ae.config import CourseError, make_settings, nearest
 from course_ae.files import read_arrays, replace_file
 from course_ae.model import ConvAutoencoder
-from course_ae.photographs import LONG, photographs_in
+from course_ae.photographs import free_name, photographs_in
 from course_ae.pipeline import load_weights, rebuild, repair_settings
 from course_ae.preprocessing import IMAGE_SIZE, preprocess, to_tensor
 from course_ae.runs import damaged, read_json, recorded
@@ -148,7 +148,7 @@ def predict(detector: Detector, images: Iterable[Path], pictures: Path) -> Itera
                 scores = require_numbers(scores.numpy())
                 judged = zip(readable, x, x_hat, maps, scores, strict=True)
                 for i, image, image_hat, difference, score in judged:
-                    place = pictures / _free(batch[i].stem, names)
+                    place = free_name(pictures, batch[i].stem, names)
                     rows[i] = _row(detector, batch[i], float(score)) | {"picture": str(place)}
                     drawn = picture(detector, image, image_hat, difference, rows[i])
                     with replace_file(place) as part:
@@ -162,15 +162,6 @@ def _decode(path: Path) -> np.ndarray | str:
         return preprocess(path)
     except CourseError as error:
         return str(error)
-
-
-def _free(stem: str, names: set[str]) -> str:
-    """The name of a picture that no image before has had."""
-    stem = stem[:LONG]
-    tries = (stem, *(f"{stem}-{i}" for i in range(2, len(names) + 3)))
-    name = next(name for name in tries if name.casefold() not in names)
-    names.add(name.casefold())
-    return f"{name}.png"
 
 
 def _row(detector: Detector, path: Path, score: float) -> dict[str, Any]:
