@@ -2,7 +2,7 @@
 
 import sys
 
-from course_ae.cli import main
+from course_ae.command.cli import main
 
 if __name__ == "__main__":
     sys.exit(main())

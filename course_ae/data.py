@@ -1,6 +1,6 @@
 """Lesson 01: from a folder in MVTec AD's layout to a list of samples.
 
-The layout, and the counts below, are those of Bergmann et al., "MVTec AD: a comprehensive
+The layout is that of Bergmann et al., "MVTec AD: a comprehensive
 real-world dataset for unsupervised anomaly detection" (CVPR 2019):
 
     <root>/<category>/train/good/000.png
@@ -17,8 +17,8 @@ from pathlib import Path
 
 import numpy as np
 
-from course_ae.config import CourseError, nearest
-from course_ae.images import IMAGE_TYPES, image_size, is_image, load_image
+from course_ae.support.errors import CourseError, nearest
+from course_ae.support.images import IMAGE_TYPES, image_size, is_image, load_image
 
 
 @dataclass(frozen=True)
@@ -27,91 +27,18 @@ class Sample:
 
     path: Path
     split: str  # "train" or "test"
-    defect: str  # "good" or the name of the defect's folder
+    defect_type: str  # "good" or the name of the defect's folder
     mask_path: Path | None = None  # where the defective pixels are marked
 
     @property
     def label(self) -> int:
         """1 for a defective product, 0 for a good one."""
-        return int(self.defect != "good")
+        return int(self.defect_type != "good")
 
     @property
     def name(self) -> str:
         """The path below the category's folder, for example 'test/good/007.png'."""
-        return f"{self.split}/{self.defect}/{self.path.name}"
-
-
-@dataclass(frozen=True)
-class Official:
-    """The published counts of one category."""
-
-    kind: str  # "object" or "texture"
-    train: int
-    test_good: int
-    defects: dict[str, int]
-
-    @property
-    def counts(self) -> dict[str, int]:
-        """Images in each folder."""
-        tests = {f"test/{defect}": count for defect, count in self.defects.items()}
-        return {"train/good": self.train, "test/good": self.test_good, **tests}
-
-
-def _official(kind: str, train: int, test_good: int, defects: str) -> Official:
-    pairs = (pair.split() for pair in defects.split(","))
-    return Official(kind, train, test_good, {defect: int(count) for defect, count in pairs})
-
-
-OFFICIAL: dict[str, Official] = {
-    "bottle": _official("object", 209, 20, "broken_large 20, broken_small 22, contamination 21"),
-    "cable": _official(
-        "object",
-        224,
-        58,
-        "bent_wire 13, cable_swap 12, combined 11, cut_inner_insulation 14, "
-        "cut_outer_insulation 10, missing_cable 12, missing_wire 10, poke_insulation 10",
-    ),
-    "capsule": _official(
-        "object", 219, 23, "crack 23, faulty_imprint 22, poke 21, scratch 23, squeeze 20"
-    ),
-    "carpet": _official(
-        "texture", 280, 28, "color 19, cut 17, hole 17, metal_contamination 17, thread 19"
-    ),
-    "grid": _official(
-        "texture", 264, 21, "bent 12, broken 12, glue 11, metal_contamination 11, thread 11"
-    ),
-    "hazelnut": _official("object", 391, 40, "crack 18, cut 17, hole 18, print 17"),
-    "leather": _official("texture", 245, 32, "color 19, cut 19, fold 17, glue 19, poke 18"),
-    "metal_nut": _official("object", 220, 22, "bent 25, color 22, flip 23, scratch 23"),
-    "pill": _official(
-        "object",
-        267,
-        26,
-        "color 25, combined 17, contamination 21, crack 26, faulty_imprint 19, pill_type 9, "
-        "scratch 24",
-    ),
-    "screw": _official(
-        "object",
-        320,
-        41,
-        "manipulated_front 24, scratch_head 24, scratch_neck 25, thread_side 23, thread_top 23",
-    ),
-    "tile": _official(
-        "texture", 230, 33, "crack 17, glue_strip 18, gray_stroke 16, oil 18, rough 15"
-    ),
-    "toothbrush": _official("object", 60, 12, "defective 30"),
-    "transistor": _official(
-        "object", 213, 60, "bent_lead 10, cut_lead 10, damaged_case 10, misplaced 10"
-    ),
-    "wood": _official("texture", 247, 19, "color 8, combined 11, hole 10, liquid 10, scratch 21"),
-    "zipper": _official(
-        "object",
-        240,
-        32,
-        "broken_teeth 19, combined 16, fabric_border 17, fabric_interior 16, rough 17, "
-        "split_teeth 18, squeezed_teeth 16",
-    ),
-}
+        return f"{self.split}/{self.defect_type}/{self.path.name}"
 
 
 def find_category(data: Path, category: str) -> Path:
@@ -249,26 +176,15 @@ def select(samples: Iterable[Sample], split: str, label: int | None = None) -> l
     return [s for s in samples if s.split == split and (label is None or s.label == label)]
 
 
-def kinds(samples: Iterable[Sample]) -> list[str]:
-    """The kinds of product: 'good' first, then the defect types by name."""
-    return sorted({sample.defect for sample in samples}, key=lambda kind: (kind != "good", kind))
+def defect_types(samples: Iterable[Sample]) -> list[str]:
+    """'good' first, then the types of defect by name."""
+    found = {sample.defect_type for sample in samples}
+    return sorted(found, key=lambda name: (name != "good", name))
 
 
 def count_folders(samples: Iterable[Sample]) -> dict[str, int]:
     """Images in each folder, for example {'train/good': 209, 'test/good': 20, ...}."""
-    return dict(Counter(f"{sample.split}/{sample.defect}" for sample in samples))
-
-
-def compare_with_official(category: str, samples: Iterable[Sample]) -> list[str]:
-    """Each difference from the published counts in a sentence; an empty list if there is none."""
-    if category not in OFFICIAL:
-        return [f"'{category}' is not one of the {len(OFFICIAL)} categories of MVTec AD."]
-    expected, found = OFFICIAL[category].counts, count_folders(samples)
-    return [
-        f"{folder}: {found.get(folder, 0)} images here, {expected.get(folder, 0)} in MVTec AD."
-        for folder in {**expected, **found}
-        if found.get(folder, 0) != expected.get(folder, 0)
-    ]
+    return dict(Counter(f"{sample.split}/{sample.defect_type}" for sample in samples))
 
 
 def load_mask(sample: Sample) -> np.ndarray | None:
@@ -301,7 +217,7 @@ def defect_areas(samples: Iterable[Sample]) -> dict[str, np.ndarray]:
     for sample in samples:
         mask = load_mask(sample)
         if mask is not None:
-            shares.setdefault(sample.defect, []).append(mask.mean())
+            shares.setdefault(sample.defect_type, []).append(mask.mean())
     return {defect: np.array(values) for defect, values in shares.items()}
 
 

@@ -39,22 +39,25 @@ def average_precision(scores: np.ndarray, labels: np.ndarray) -> float:
     return float(average_precision_score(labels, scores))
 
 
-def splits(labels: np.ndarray, fraction: float, repeats: int = REPEATS) -> Iterator[tuple]:
-    """Many stratified splits of labels (N,), the `fraction` for validation: two index arrays."""
-    return (split_test(labels, fraction, seed) for seed in range(repeats))
+def splits(labels: np.ndarray, fraction: float, repeats: int | None = None) -> Iterator[tuple]:
+    """Many stratified splits of labels (N,), the `fraction` for calibration: two index arrays.
+
+    `repeats` of None is `REPEATS`, looked up when this is called.
+    """
+    return (split_test(labels, fraction, seed) for seed in range(repeats or REPEATS))
 
 
 def f_normal_splits(
-    scores: np.ndarray, labels: np.ndarray, fraction: float, repeats: int = REPEATS
+    scores: np.ndarray, labels: np.ndarray, fraction: float, repeats: int | None = None
 ) -> np.ndarray:
     """The slides' F over many random splits: each finds its threshold and is tested, (repeats,).
 
     Same scores, same images: only the luck of the split differs. Split `i` is the one of seed `i`,
-    and `fraction` the share of its validation part.
+    and `fraction` the share of its calibration part.
     """
     results = []
-    for validation, test in splits(labels, fraction, repeats):
-        threshold = search_threshold(scores[validation], labels[validation])
+    for calibration, test in splits(labels, fraction, repeats):
+        threshold = search_threshold(scores[calibration], labels[calibration])
         results.append(f_normal(confusion(scores[test], labels[test], threshold)))
     return np.array(results)
 
@@ -63,7 +66,7 @@ def bootstrap(
     statistic: Callable[[np.ndarray, np.ndarray], float],
     scores: np.ndarray,
     labels: np.ndarray,
-    repeats: int = REPEATS,
+    repeats: int | None = None,
 ) -> tuple[float, float]:
     """A 95 % interval for a statistic: where it falls when other images are drawn.
 
@@ -75,12 +78,12 @@ def bootstrap(
         statistic: a function of scores and labels, for example `auroc`.
         scores: higher is more anomalous, (N,).
         labels: 1 for defective, 0 for good, (N,).
-        repeats: how often images are drawn.
+        repeats: how often images are drawn; None is `REPEATS`, looked up now.
     """
     rng = np.random.default_rng(0)
     groups = [np.flatnonzero(labels == label) for label in (0, 1)]
     results = []
-    for _ in range(repeats):
+    for _ in range(repeats or REPEATS):
         drawn = np.concatenate([rng.choice(group, len(group)) for group in groups])
         results.append(statistic(scores[drawn], labels[drawn]))
     return tuple(float(bound) for bound in np.quantile(results, [0.025, 0.975]))

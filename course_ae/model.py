@@ -14,7 +14,6 @@ weights, so that the first picture is a plain gray one and not noise that must b
 from collections import OrderedDict
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 SLIDES_PARAMETERS = 60_664_758  # the total printed on the slides
@@ -26,27 +25,6 @@ SKIPS = {"up5": "conv5", "up2": "conv2"}  # layers of the decoder and the encode
 def channels(width: float) -> tuple[int, ...]:
     """AlexNet's channel counts times `width`, at least 4 each."""
     return tuple(max(4, round(count * width)) for count in CHANNELS)
-
-
-class UpConv(nn.ConvTranspose2d):
-    """The transposed convolution of torch, computed in a way that is twice as fast on a processor.
-
-    Of every s x s output pixels, s being the stride, each one is a small convolution with its own
-    part of the kernel. So one convolution with s * s times the channels does it all, and the
-    channels are then sorted into their places (Shi et al., "Real-time single image and video
-    super-resolution using an efficient sub-pixel convolutional neural network", CVPR 2016).
-    """
-
-    def forward(self, x: Tensor) -> Tensor:
-        """(B, I, H, W) to (B, O, (H - 1) s + k, (W - 1) s + k) for a kernel of k x k."""
-        k, s = self.kernel_size[0], self.stride[0]
-        n = -(-k // s)  # taps of each small convolution
-        kernel = F.pad(self.weight, (0, n * s - k) * 2)  # (I, O, ns, ns)
-        kernel = kernel.unflatten(3, (n, s)).unflatten(2, (n, s))  # (I, O, n, s, n, s)
-        kernel = kernel.permute(1, 3, 5, 0, 2, 4).flip(4, 5).flatten(0, 2)  # (Oss, I, n, n)
-        maps = F.pixel_shuffle(F.conv2d(x, kernel, padding=n - 1), s)
-        height, width = ((size - 1) * s + k for size in x.shape[-2:])
-        return maps[..., :height, :width] + self.bias.to(maps.dtype).view(-1, 1, 1)
 
 
 def hidden(layer: nn.Module, features: int, batch_norm: bool) -> nn.Sequential:
@@ -90,7 +68,7 @@ class Decoder(nn.Sequential):
     def __init__(self, width: float = 1.0, bottleneck: int = 2048, batch_norm: bool = True):
         c1, c2, c3, c4, c5 = channels(width)
         bn = batch_norm
-        up = UpConv  # a transposed convolution
+        up = nn.ConvTranspose2d
         super().__init__(
             OrderedDict(
                 dense=hidden(nn.Linear(bottleneck, c5 * GRID**2), c5 * GRID**2, bn),  # (B, 9216)

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable
 from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -9,10 +10,11 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from course_ae.config import CourseError, cache_folder
 from course_ae.data import Sample, fingerprint
-from course_ae.files import read_arrays, replace_file
-from course_ae.images import open_image
+from course_ae.settings import Settings
+from course_ae.support.errors import CourseError
+from course_ae.support.files import cache_folder, read_arrays, replace_file
+from course_ae.support.images import open_image
 
 IMAGE_SIZE = 227  # AlexNet's input: every layer fits without a remainder, and the last map is 6x6
 DECODING = 2  # raised when the same file gives other pixels than before, so that no cache is stale
@@ -82,7 +84,7 @@ def with_flips(x: Tensor) -> Tensor:
     return torch.cat([x, x.flip(-1), x.flip(-2)])
 
 
-def split_validation(count: int, fraction: float, seed: int) -> tuple[np.ndarray, np.ndarray]:
+def split_train_val(count: int, fraction: float, seed: int) -> tuple[np.ndarray, np.ndarray]:
     """Indices of the images to train on, (T,), and to validate on, (V,), each sorted.
 
     Split the originals with this BEFORE flipping: otherwise a flipped twin of a validation image
@@ -92,11 +94,39 @@ def split_validation(count: int, fraction: float, seed: int) -> tuple[np.ndarray
     Raises:
         CourseError: if fewer than two images would be left to train on.
     """
-    held_out = max(1, round(fraction * count))
-    if count - held_out < 2:
+    val = max(1, round(fraction * count))
+    if count - val < 2:
         raise CourseError(
-            f"Of {count} good training images {held_out} would be held out for validation, which "
-            "leaves too few to train on; lower 'validation_fraction' or add images."
+            f"Of {count} good training images {val} would be held out for validation, which "
+            "leaves too few to train on; lower 'val_fraction' or add images."
         )
     order = np.random.default_rng(seed).permutation(count)
-    return np.sort(order[held_out:]), np.sort(order[:held_out])
+    return np.sort(order[val:]), np.sort(order[:val])
+
+
+@dataclass(frozen=True)
+class Images:
+    """The network's input, float32 (N, 1, 227, 227) in [0, 1]."""
+
+    good: Tensor  # all good training images
+    train: Tensor  # those trained on
+    val: Tensor  # those that watch the training
+    train_augmented: Tensor  # those trained on, with their flips where the settings say so
+    val_augmented: Tensor  # those that watch, likewise
+    test: Tensor
+
+    @property
+    def mean(self) -> Tensor:
+        """The mean image of the images trained on, (1, 1, 227, 227)."""
+        return self.train.mean(dim=0, keepdim=True)
+
+
+def split_images(good: Tensor, test: Tensor, settings: Settings) -> Images:
+    """Good images (N, 1, 227, 227), split into train and val and then flipped, and test images.
+
+    Raises:
+        CourseError: if fewer than two images would be left to train on.
+    """
+    train, val = split_train_val(len(good), settings.val_fraction, settings.seed)
+    flip = with_flips if settings.flips else torch.clone
+    return Images(good, good[train], good[val], flip(good[train]), flip(good[val]), test)

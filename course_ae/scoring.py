@@ -1,12 +1,17 @@
 """Lessons 05 and 07: from an image and its reconstruction to a difference map and a score."""
 
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+import numpy as np
 import torch
 from torch import Tensor
 
 from course_ae.ssim import local_mean, ssim_map
 
-SMOOTHING = 3.0  # pixels, the standard deviation of the window over a map in lesson 07
-WIDENING = 5.2  # pixels, that of a second window, after the score is taken; 6 both together
+SCORE_SIGMA = 3.0  # pixels, standard deviation of the window over a map whose maximum is the score
+MAP_SIGMA = 5.2  # pixels, that of a second window over the map alone; 6 both together
 FLOOR = 0.3  # how much of the mean deviation of all pixels is added to that of each
 
 
@@ -25,27 +30,54 @@ def l1_difference(x: Tensor, x_hat: Tensor) -> Tensor:
     return (x - x_hat).abs().squeeze(1)
 
 
-DIFFERENCES = {"l2": l2_difference, "ssim": ssim_difference}
+DIFFERENCES = {"l2": l2_difference, "ssim": ssim_difference, "l1": l1_difference}
+SLIDES_SCORES = ("l2", "ssim")  # each the mean of its difference map
+NORMALISED = ("l1", "ssim")  # the differences that the normalised map adds up
 
 
-def difference_maps(x: Tensor, x_hat: Tensor, kind: str, batch_size: int = 32) -> Tensor:
-    """Difference maps (N, H, W) of any number of images, `kind` being 'l2', 'ssim' or 'l1'."""
+def difference_maps(x: Tensor, x_hat: Tensor, name: str, batch_size: int = 32) -> Tensor:
+    """Difference maps (N, H, W) of any number of images, `name` being 'l2', 'ssim' or 'l1'."""
     parts = zip(x.split(batch_size), x_hat.split(batch_size), strict=True)
-    difference = {**DIFFERENCES, "l1": l1_difference}[kind]
-    return torch.cat([difference(a, b) for a, b in parts])
+    return torch.cat([DIFFERENCES[name](a, b) for a, b in parts])
 
 
-def difference_scores(maps: Tensor) -> Tensor:
+def mean_score(maps: Tensor) -> Tensor:
     """The slides' difference score: the mean of each map, (N, H, W) to (N,)."""
     return maps.mean(dim=(1, 2))
 
 
-def highest(maps: Tensor) -> Tensor:
+def max_score(maps: Tensor) -> Tensor:
     """The official image score: the largest value of each map, (N, H, W) to (N,)."""
     return maps.amax(dim=(1, 2))
 
 
-def normalise(maps: Tensor, good: Tensor) -> Tensor:
+def smooth(maps: Tensor, sigma: float = SCORE_SIGMA) -> Tensor:
+    """Maps (N, H, W) under a Gaussian window of `sigma` pixels: defects are larger than one."""
+    return local_mean(maps, sigma)
+
+
+class Reference(NamedTuple):
+    """What a difference is like on good images, pixel by pixel."""
+
+    mean: Tensor  # (H, W)
+    deviation: Tensor  # (H, W), standard deviation
+
+
+def reference_statistics(
+    good: Tensor, good_hat: Tensor, names: Iterable[str] = NORMALISED
+) -> dict[str, Reference]:
+    """The statistics of some differences over good images.
+
+    Args:
+        good: good images, (M, 1, H, W).
+        good_hat: their reconstructions, same shape.
+        names: which differences.
+    """
+    maps = {name: difference_maps(good, good_hat, name) for name in names}
+    return {name: Reference(m.mean(dim=0), m.std(dim=0, correction=0)) for name, m in maps.items()}
+
+
+def normalise(maps: Tensor, reference: Reference) -> Tensor:
     """How unusual a difference is at its place: (N, H, W), about 0 where it is as ever.
 
     Edges and reflections are never rebuilt well. So each pixel is measured by its own mean and
@@ -54,71 +86,46 @@ def normalise(maps: Tensor, good: Tensor) -> Tensor:
 
     Args:
         maps: difference maps of the images to inspect, (N, H, W).
-        good: difference maps of good images, (M, H, W).
+        reference: of the same difference on good images.
     """
-    deviation = good.std(dim=0, correction=0)  # (H, W)
-    return (maps - good.mean(dim=0)) / (deviation + FLOOR * deviation.mean()).clamp(min=1e-12)
+    mean, deviation = reference  # (H, W) each
+    return (maps - mean) / (deviation + FLOOR * deviation.mean()).clamp(min=1e-12)
 
 
-def smoothed_map(kind: str, x: Tensor, x_hat: Tensor) -> Tensor:
-    """A difference map (N, H, W) smoothed by a Gaussian window: defects are larger than a pixel."""
-    return local_mean(difference_maps(x, x_hat, kind), SMOOTHING)
-
-
-def unusual(kind: str, x: Tensor, x_hat: Tensor, good: Tensor, good_hat: Tensor) -> Tensor:
-    """A difference map, normalised with those of good images and then smoothed, (N, H, W).
-
-    Args:
-        kind: 'l1', 'l2' or 'ssim'.
-        x: images to inspect, (N, 1, H, W).
-        x_hat: their reconstructions, same shape.
-        good: good images, (M, 1, H, W), to know what is usual.
-        good_hat: their reconstructions, same shape.
-    """
-    maps, usual = difference_maps(x, x_hat, kind), difference_maps(good, good_hat, kind)
-    return local_mean(normalise(maps, usual), SMOOTHING)
-
-
-def widened(maps: Tensor) -> Tensor:
-    """Maps (N, H, W) smoothed once more, so that they cover the quiet inside of a defect too.
-
-    For the pixels only: the score is taken before, from the strongest spot.
-    """
-    return local_mean(maps, WIDENING)
-
-
-def best_map(x: Tensor, x_hat: Tensor, good: Tensor, good_hat: Tensor) -> Tensor:
-    """The map of lesson 07, (N, H, W): what is unusual in L1 plus what is in SSIM."""
-    pairs = x, x_hat, good, good_hat
-    return unusual("l1", *pairs) + unusual("ssim", *pairs)
-
-
-def usual_maps(good: Tensor, good_hat: Tensor) -> dict[str, Tensor]:
-    """What `best_map` needs to know of good images, in two maps a kind, (2, H, W).
-
-    Mean less deviation and mean plus deviation: two maps with the mean and the deviation of all.
-
-    Args:
-        good: good images, (M, 1, H, W).
-        good_hat: their reconstructions, same shape.
-    """
-    maps = {kind: difference_maps(good, good_hat, kind) for kind in ("l1", "ssim")}
-    return {
-        kind: torch.stack([m.mean(0) - m.std(0, correction=0), m.mean(0) + m.std(0, correction=0)])
-        for kind, m in maps.items()
-    }
-
-
-def best_map_from(x: Tensor, x_hat: Tensor, usual: dict[str, Tensor]) -> Tensor:
-    """The map of `best_map`, (N, H, W), for new images when the good ones are no longer there.
+def normalised_map(x: Tensor, x_hat: Tensor, reference: dict[str, Reference]) -> Tensor:
+    """The map of lesson 07, (N, H, W): how unusual all differences are together, smoothed.
 
     Args:
         x: images to inspect, (N, 1, H, W).
         x_hat: their reconstructions, same shape.
-        usual: from `usual_maps`.
+        reference: from `reference_statistics`, of the differences that are added up.
     """
-    found = (
-        local_mean(normalise(difference_maps(x, x_hat, kind), maps), SMOOTHING)
-        for kind, maps in usual.items()
+    parts = (
+        smooth(normalise(difference_maps(x, x_hat, name), statistics))
+        for name, statistics in reference.items()
     )
-    return sum(found)
+    return sum(parts)
+
+
+@dataclass(frozen=True)
+class Scores:
+    """Test images with their maps and scores, in the order of their files."""
+
+    names: list[str]
+    defect_types: np.ndarray  # (N,) "good" for none
+    labels: np.ndarray  # (N,) 1 for defective
+    calibration: np.ndarray  # (C,) indices of the images that choose the threshold
+    test: np.ndarray  # (T,) indices of the images that judge it
+    values: dict[str, np.ndarray] = field(default_factory=dict)  # (N,) by score name, high is bad
+    maps: dict[str, Tensor] = field(default_factory=dict)  # (N, 227, 227) by score name
+    good: dict[str, np.ndarray] = field(default_factory=dict)  # (V,) by score name, of val images
+
+    def part(self, name: str, part: str) -> tuple[np.ndarray, np.ndarray]:
+        """Values of a score and labels, (P,) each, of one part, 'calibration' or 'test'."""
+        index = getattr(self, part)
+        return self.values[name][index], self.labels[index]
+
+    def add(self, name: str, values: Tensor, maps: Tensor, good: Tensor) -> None:
+        """Adds a score: its values (N,), its maps (N, H, W), its values on val images (V,)."""
+        self.values[name], self.maps[name] = values.double().numpy(), maps
+        self.good[name] = good.double().numpy()

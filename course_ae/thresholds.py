@@ -5,7 +5,7 @@ from typing import NamedTuple
 import numpy as np
 from sklearn.model_selection import train_test_split
 
-from course_ae.config import CourseError
+from course_ae.support.errors import CourseError
 
 
 class Confusion(NamedTuple):
@@ -28,33 +28,33 @@ class Confusion(NamedTuple):
 
 
 def split_test(labels: np.ndarray, fraction: float, seed: int) -> tuple[np.ndarray, np.ndarray]:
-    """Indices of the validation part (`fraction`) and of the test part, both sorted.
+    """Indices of the calibration part (`fraction`) and of the test part, both sorted.
 
     Stratified: both parts have the same share of defective images, up to rounding.
 
     Args:
         labels: 1 for defective, 0 for good, shape (N,).
-        fraction: share of the validation part; the slides' is 0.3.
+        fraction: share of the calibration part; the slides' is 0.3.
         seed: same seed, same split.
 
     Raises:
         CourseError: if a part would hold no good or no defective image.
     """
     try:
-        validation, test = train_test_split(
+        calibration, test = train_test_split(
             np.arange(len(labels)),
             train_size=round(fraction * len(labels)),
             stratify=labels,
             random_state=seed,
         )
-        if any(len(np.unique(labels[part])) < 2 for part in (validation, test)):
+        if any(len(np.unique(labels[part])) < 2 for part in (calibration, test)):
             raise ValueError
     except ValueError as error:
         raise CourseError(
             f"{len(labels)} test images cannot be split {fraction:.0%} to {1 - fraction:.0%} with "
-            "good and defective ones in both parts; add images or change 'threshold_fraction'."
+            "good and defective ones in both parts; add images or change 'calibration_fraction'."
         ) from error
-    return np.sort(validation), np.sort(test)
+    return np.sort(calibration), np.sort(test)
 
 
 def require_numbers(scores: np.ndarray) -> np.ndarray:

@@ -4,13 +4,16 @@ import os
 import shutil
 import tempfile
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import torch
 from PIL import Image
+from tiny_run import TINY, make_run
 
-from course_ae.sample_bottles import COUNTS, draw_bottle, write_sample_bottles
+from course_ae.datasets.sample_bottles import COUNTS, draw_bottle, write_sample_bottles
+from course_ae.experiment import run_folder
 
 FOLDERS = ("COURSE_AE_CACHE", "COURSE_AE_RUNS")
 SMALL_COUNTS = dict.fromkeys(COUNTS, 4) | {"train/good": 12, "test/good": 6}
@@ -49,10 +52,38 @@ def data_copy(small_data, tmp_path) -> Path:
 
 
 @pytest.fixture(scope="session")
+def finished(small_data, tmp_path_factory) -> SimpleNamespace:
+    """A whole run of a tiny network, made once; only to read."""
+    return make_run(small_data, tmp_path_factory.mktemp("finished") / "run")
+
+
+@pytest.fixture
+def run_copy(finished, small_data, tmp_path) -> run_folder.Run:
+    """The finished run in a folder that a test may spoil, opened anew."""
+    folder = shutil.copytree(finished.folder, tmp_path / "run-copy")
+    return run_folder.open_run(data=str(small_data), run=str(folder), **TINY)
+
+
+@pytest.fixture
+def place(tmp_path, small_data, finished, monkeypatch):
+    """A folder with data, a finished run and photographs, all of which a test may spoil."""
+    shutil.copytree(small_data, tmp_path / "data")
+    shutil.copytree(finished.folder, tmp_path / "run")
+    for name, source in (("good", "train/good"), ("defective", "test/contamination")):
+        shutil.copytree(small_data / "bottle" / source, tmp_path / "photos" / name)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("COURSE_AE_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setenv("COURSE_AE_RUNS", str(tmp_path / "runs"))
+    monkeypatch.setenv("COURSE_AE_DEVICE", "")  # what --device sets ends with the test
+    (tmp_path / "cache").mkdir()
+    return tmp_path
+
+
+@pytest.fixture(scope="session")
 def bottles() -> torch.Tensor:
     """Four good bottles and four with a defect, gray, (8, 1, 227, 227) in [0, 1]."""
-    kinds = [*["good"] * 4, "broken_large", "broken_small", "contamination", "contamination"]
-    drawn = [draw_bottle(np.random.default_rng(i), kind, 227)[0] for i, kind in enumerate(kinds)]
+    defects = [*["good"] * 4, "broken_large", "broken_small", "contamination", "contamination"]
+    drawn = [draw_bottle(np.random.default_rng(i), name, 227)[0] for i, name in enumerate(defects)]
     return torch.from_numpy(np.stack(drawn)).float().mean(dim=-1).unsqueeze(1) / 255
 
 
@@ -60,10 +91,10 @@ def bottles() -> torch.Tensor:
 def odd_data(small_data, tmp_path_factory) -> Path:
     """Category `plank`: wide gray JPEG and BMP files, one defect type, no masks; only to read."""
     source, target = small_data / "bottle", tmp_path_factory.mktemp("odd") / "plank"
-    for kind in ("train/good", "test/good", "test/contamination"):
-        (target / kind).mkdir(parents=True)
-        for i, path in enumerate(sorted((source / kind).iterdir())):
+    for place in ("train/good", "test/good", "test/contamination"):
+        (target / place).mkdir(parents=True)
+        for i, path in enumerate(sorted((source / place).iterdir())):
             with Image.open(path) as image:
                 wide = image.convert("L").resize((150, 60 + i))
-            wide.save(target / kind / f"{path.stem}{'.jpg' if i % 2 else '.bmp'}")
+            wide.save(target / place / f"{path.stem}{'.jpg' if i % 2 else '.bmp'}")
     return target.parent

@@ -21,12 +21,14 @@ import numpy as np
 import torch
 from PIL import Image
 
-from course_ae import pipeline, prediction, report, runs
-from course_ae.cli import parse_pairs
-from course_ae.config import CourseError, Settings, make_settings, setting_types
+from course_ae.command import predict, report
+from course_ae.command.cli import parse_pairs
 from course_ae.data import Sample, find_category, load_mask, load_samples
-from course_ae.images import image_size, open_image
-from course_ae.sample_bottles import COUNTS, write_sample_bottles
+from course_ae.datasets.sample_bottles import COUNTS, write_sample_bottles
+from course_ae.experiment import run_folder, stages
+from course_ae.settings import Settings, make_settings, setting_types
+from course_ae.support.errors import CourseError
+from course_ae.support.images import image_size, open_image
 
 ODD = [
     *(None, True, False, 0, -1, -0.0, 1e308, float("nan"), float("inf"), 2**70),
@@ -91,12 +93,14 @@ class Fuzz:
         self.files = self._image_files()
         names = ("settings.json", "summary.json")
         self.json = {name: json.loads((self.run / name).read_text()) for name in names}
-        self.binary = {name: (self.run / name).read_bytes() for name in ("usual.npz", "model.pt")}
+        self.binary = {
+            name: (self.run / name).read_bytes() for name in ("reference.npz", "model.pt")
+        }
 
     def _finished_run(self) -> Path:
-        from course_ae.evaluation import evaluate_all
+        from course_ae.experiment.evaluation import evaluate_all
 
-        run = runs.open_run(
+        run = run_folder.open_run(
             data=str(self.folder / "data"), run=str(self.folder / "run"),
             width=0.02, bottleneck=2, epochs=1, batch_size=2,
         )  # fmt: skip
@@ -158,15 +162,15 @@ class Fuzz:
             path.write_bytes(whole)
 
     def _resume(self) -> None:
-        runs.find_run(**runs.recorded(self.run))
+        run_folder.find_run(**run_folder.recorded(self.run))
 
     def _predict(self) -> None:
-        detector = prediction.load_detector(self.run, random.choice(["", "l2", "best"]))
+        detector = predict.load_detector(self.run, random.choice(["", "l2", "best"]))
         detector.maps(torch.zeros(1, 1, 227, 227))
 
     def _table(self) -> None:
-        summary = runs.read_json(self.run / "summary.json")
-        with runs.damaged(self.run / "summary.json"):
+        summary = run_folder.read_json(self.run / "summary.json")
+        with run_folder.damaged(self.run / "summary.json"):
             report.comparison_table([summary])
             report.plain_table(report.result_table(summary))
             report.training_facts(summary)
@@ -190,9 +194,11 @@ class Fuzz:
                 place.symlink_to(chance.choice([path, place, self.folder / "none"]))
             else:
                 path.write_bytes(spoil_bytes(whole, chance))
-            run = runs.find_run(str(self.folder / "data"), run=str(self.folder / "new"), epochs=1)
+            run = run_folder.find_run(
+                str(self.folder / "data"), run=str(self.folder / "new"), epochs=1
+            )
             load_samples(find_category(self.folder / "data", chance.choice(["bottle", "", "x"])))
-            pipeline.require_readable(run)
+            stages.require_readable(run)
         finally:
             place.unlink(missing_ok=True)
             path.write_bytes(whole)

@@ -14,7 +14,7 @@ import nbformat
 from nbclient import NotebookClient
 from nbconvert.preprocessors import CoalesceStreamsPreprocessor
 
-from course_ae.lessons import still
+from course_ae.classroom.stills import still
 
 NOTEBOOKS = Path(__file__).resolve().parent.parent / "notebooks"
 STRIP = ["--keep-output", "--keep-count", "--extra-keys", "metadata.widgets metadata.papermill"]

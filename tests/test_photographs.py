@@ -2,22 +2,20 @@
 
 import os
 import shutil
-import subprocess
-import sys
-import time
+from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
 
-from course_ae.cli import main
-from course_ae.config import CourseError
+from course_ae.command.cli import main
 from course_ae.data import count_folders, load_mask, load_samples
-from course_ae.first_look import first_look
-from course_ae.images import image_size, load_image, open_image
-from course_ae.photographs import LONGEST, import_photographs
+from course_ae.datasets.inspection import first_look
+from course_ae.datasets.photographs import LONGEST, free_name, import_photographs
 from course_ae.preprocessing import load_images
-from course_ae.runs import read_csv
+from course_ae.support.errors import CourseError
+from course_ae.support.files import read_csv
+from course_ae.support.images import image_size, load_image, open_image
 
 
 @pytest.fixture
@@ -26,9 +24,9 @@ def photos(tmp_path, small_data):
     root, source = tmp_path / "photos", small_data / "bottle"
     shutil.copytree(source / "train/good", root / "good")
     shutil.copytree(source / "test/good", root / "good/second day")
-    for kind in ("broken_large", "contamination"):
-        shutil.copytree(source / "test" / kind, root / "defective" / kind)
-        shutil.copytree(source / "ground_truth" / kind, root / "masks" / kind)
+    for defect_type in ("broken_large", "contamination"):
+        shutil.copytree(source / "test" / defect_type, root / "defective" / defect_type)
+        shutil.copytree(source / "ground_truth" / defect_type, root / "masks" / defect_type)
     return root
 
 
@@ -43,9 +41,9 @@ def marked(size, box):
     return Image.fromarray(pixels)
 
 
-@pytest.mark.parametrize("kind", ["png", "tif", "jpg"])
+@pytest.mark.parametrize("suffix", ["png", "tif", "jpg"])
 @pytest.mark.parametrize("orientation", range(10))
-def test_the_cameras_note_is_followed(orientation, kind, tmp_path):
+def test_the_cameras_note_is_followed(orientation, suffix, tmp_path):
     upright = marked((40, 30), np.s_[2:9, 3:8])
     turns = {2: [0], 3: [3], 4: [1], 5: [5], 6: [2], 7: [6], 8: [4]}  # the inverse of each note
     stored = upright
@@ -53,11 +51,11 @@ def test_the_cameras_note_is_followed(orientation, kind, tmp_path):
         stored = stored.transpose(turn)
     exif = Image.Exif()
     exif[0x0112] = orientation
-    path = tmp_path / f"x.{kind}"
+    path = tmp_path / f"x.{suffix}"
     stored.save(path, exif=exif)
     assert image_size(path) == load_image(path).shape[:2] == (30, 40)
     off = np.abs(load_image(path).astype(int) - np.asarray(upright)).mean()
-    assert off == 0 if kind != "jpg" else off < 40
+    assert off == 0 if suffix != "jpg" else off < 40
 
 
 def test_what_is_transparent_becomes_white(tmp_path):
@@ -92,7 +90,7 @@ def test_all_are_taken_and_every_lesson_can_run(photos, tmp_path):
         assert np.array_equal(copy, source)
     for sample in samples:
         if sample.mask_path:
-            whole = photos / "masks" / sample.defect / sample.mask_path.name
+            whole = photos / "masks" / sample.defect_type / sample.mask_path.name
             assert np.array_equal(load_mask(sample), np.asarray(Image.open(whole)) > 127)
 
 
@@ -208,7 +206,7 @@ def test_without_defective_ones_defects_are_painted_and_said(photos, tmp_path, c
     counts = count_folders(samples)
     assert (counts["train/good"], counts["test/good"]) == (10, 4)
     painted = [sample for sample in samples if sample.label]
-    assert {sample.defect for sample in painted} == {
+    assert {sample.defect_type for sample in painted} == {
         "painted_scratch", "painted_wrong_piece", "painted_film"
     }  # fmt: skip
     for sample in painted:
@@ -230,23 +228,19 @@ def test_the_same_name_twice_and_names_of_all_kinds(photos, tmp_path):
     load_samples(found.folder)
 
 
-def test_a_killed_import_leaves_nothing_and_the_next_one_tidies(photos, tmp_path):
-    data, three = tmp_path / "data", [str(place) for place in places(photos)]
-    (data / ".999999999-x-importing/train").mkdir(parents=True)
-    code = (
-        "from pathlib import Path; import course_ae.photographs as p, time\n"
-        "p._keep_for_test = lambda *a, **k: (print('now', flush=True), time.sleep(60))\n"
-        f"p.import_photographs(Path({str(data)!r}), 'mug', *map(Path, {three!r}))"
-    )
-    process = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE)
-    assert process.stdout.readline() == b"now" + os.linesep.encode()
-    process.kill()
-    process.wait()
-    (left,) = data.iterdir()
-    assert left.name.startswith(f".{process.pid}-") and left.name.endswith("-importing")
-    time.sleep(0.1)
-    import_photographs(data, "mug", *places(photos))
-    assert [path.name for path in data.iterdir()] == ["mug"]
+def test_free_names():
+    folder, used = Path("x"), {}
+    stems = ["a", "A", "a", "a-2", "b-2", "b", "b", "y" * 300, "y" * 200]
+    names = [free_name(folder, stem, used).stem for stem in stems]
+    assert names == ["a", "A-2", "a-3", "a-2-2", "b-2", "b", "b-3", "y" * 100, "y" * 100 + "-2"]
+    assert free_name(Path("z"), "a", used) == Path("z/a.png")  # in another folder it is free
+
+
+def test_many_of_one_name_are_no_work():
+    """A search from the start for each of them would look at 200 million names."""
+    used = {}
+    names = [free_name(Path("x"), "IMG", used) for _ in range(20_000)]
+    assert names[-1] == Path("x/IMG-20000.png") and len(set(names)) == len(used) == len(names)
 
 
 def looked(folder):
@@ -284,7 +278,7 @@ def test_first_look_sees_whether_the_product_lies_still(data_copy):
 
 
 def test_first_look_sees_the_same_picture_in_training_and_test(data_copy):
-    good, test = (data_copy / "bottle" / kind / "good" for kind in ("train", "test"))
+    good, test = (data_copy / "bottle" / split / "good" for split in ("train", "test"))
     assert not any("also among" in line for line in looked(data_copy / "bottle"))
     Image.open(good / "003.png").save(test / "001.png".replace("png", "jpg"), quality=80)
     (test / "001.png").unlink()

@@ -1,0 +1,453 @@
+"""Figures and tables of the lessons. Each function draws one idea and returns a matplotlib figure.
+
+`show` puts a figure into the notebook with a caption that says in words and numbers what is seen.
+Colours are cividis and Okabe-Ito's, always with a marker or a line style beside the colour.
+"""
+
+import inspect
+import re
+from collections.abc import Callable, Iterable, Sequence
+from html import escape
+from io import BytesIO
+from typing import Any
+
+import numpy as np
+from IPython.display import Image, Markdown, display
+from matplotlib import colormaps
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+from matplotlib.text import Text
+from matplotlib.ticker import LogLocator, MaxNLocator, NullLocator, PercentFormatter
+from sklearn.metrics import roc_curve
+
+from course_ae.metrics import PixelRates
+from course_ae.scoring import Scores
+from course_ae.thresholds import Confusion, count_errors
+
+BLUE, ORANGE, GREEN, YELLOW, PURPLE, RED = (
+    "#0072B2", "#E69F00", "#009E73", "#F0E442", "#CC79A7", "#D55E00",
+)  # fmt: skip
+DEFECT_STYLES = [
+    (RED, "^"), (ORANGE, "s"), (PURPLE, "D"), (GREEN, "v"),
+    ("#000000", "P"), ("#56B4E9", "X"), (YELLOW, "<"), (RED, ">"),
+]  # fmt: skip
+SCORE_STYLES = {
+    "l2": (BLUE, "-", "o"), "ssim": (ORANGE, "--", "s"), "normalised": (GREEN, "-.", "^"),
+}  # fmt: skip
+DPI = 90
+Masks = Sequence[np.ndarray | None]  # (H, W) each, True for a defect; None for none
+
+
+def new_figure(width: float, height: float) -> Figure:
+    """An empty figure in inches, without pyplot, so that nothing is drawn twice or kept."""
+    figure = Figure(figsize=(width, height), dpi=DPI, layout="constrained")
+    FigureCanvasAgg(figure)
+    return figure
+
+
+def panels(count: int, width: float, height: float, **kwargs: Any) -> tuple[Figure, list[Axes]]:
+    """A figure in inches, and its axes side by side."""
+    figure = new_figure(width, height)
+    return figure, list(figure.subplots(1, count, squeeze=False, **kwargs)[0])
+
+
+def literal(figure: Figure) -> None:
+    """Draws all text as it is: a dollar sign in a file's name begins no formula.
+
+    A log axis needs a formatter of its own then, since matplotlib's writes formulas.
+    """
+    for text in figure.findobj(Text):
+        text.set_parse_math(False)
+
+
+def png(figure: Figure) -> bytes:
+    """The figure as a PNG file."""
+    literal(figure)
+    buffer = BytesIO()
+    figure.savefig(buffer, format="png", metadata={"Software": None})
+    return buffer.getvalue()
+
+
+def plain(text: str) -> str:
+    """Text for Markdown that stays text: a file may be named like a link, a tag or a table."""
+    return re.sub(r"([\\`*\[\]$|])", r"\\\1", escape(" ".join(text.split("\n")), quote=False))
+
+
+def show(figure: Figure, caption: str) -> None:
+    """Displays a figure and below it what there is to see, which is also its text for the blind."""
+    display(Image(png(figure), alt=caption))
+    display(Markdown(f"**Figure.** {plain(caption)}"))
+
+
+def table(rows: Sequence[dict[str, Any]], decimals: int | None = None) -> None:
+    """Displays rows with the same keys as a table; the keys are its header.
+
+    Args:
+        rows: names and values; None leaves a cell empty.
+        decimals: of numbers that are not whole; without it four digits are shown.
+    """
+    form = ".4g" if decimals is None else f".{decimals}f"
+    lines = [" | ".join(map(plain, rows[0])), " | ".join("---" for _ in rows[0])]
+    lines += [" | ".join(_text(value, form) for value in row.values()) for row in rows]
+    display(Markdown("\n".join(f"| {line} |" for line in lines)))
+
+
+def _text(value: Any, form: str) -> str:
+    if value is None:
+        return ""
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, float):
+        return f"{value:{form}}"
+    return f"{value:,}" if isinstance(value, int) else plain(str(value))
+
+
+def show_source(*functions: Callable) -> None:
+    """Displays the package's own code of what the lesson is about to call."""
+    for function in functions:
+        display(Markdown(f"```python\n{inspect.getsource(function)}```"))
+
+
+def style_of(defect_type: str, defect_types: Iterable[str]) -> tuple[str, str]:
+    """Colour and marker of one of some defect types; good is always a blue circle."""
+    if defect_type == "good":
+        return BLUE, "o"
+    place = sorted(set(defect_types) - {"good"}).index(defect_type)
+    return DEFECT_STYLES[place % len(DEFECT_STYLES)]
+
+
+def spelled(score_name: str) -> str:
+    """The name of a score as text has it: "L2", "SSIM", "normalised"."""
+    return score_name.upper() if score_name in ("l2", "ssim") else score_name
+
+
+def draw_image(axes: Axes, image: np.ndarray, title: str = "", **kwargs: Any) -> Any:
+    """One image without axes; gray ones (H, W) in [0, 1] or in 0 to 255 from black to white."""
+    if image.ndim == 2:
+        top = 255 if image.dtype == np.uint8 else 1.0
+        kwargs = {"cmap": "gray", "vmin": 0, "vmax": top, **kwargs}
+    axes.set_title(title, fontsize=9)
+    axes.set_axis_off()
+    return axes.imshow(image, **kwargs)
+
+
+def outline(axes: Axes, mask: np.ndarray | None) -> None:
+    """The border of the True region of a mask (H, W), where there is one."""
+    if mask is not None and mask.any():
+        axes.contour(mask, levels=[0.5], colors=[RED], linewidths=1.5)
+
+
+def image_grid(
+    images: Sequence[np.ndarray],
+    titles: Sequence[str],
+    masks: Masks | None = None,
+    columns: int = 5,
+    size: float = 1.9,
+    **kwargs: Any,
+) -> Figure:
+    """Images (H, W) or (H, W, 3) in rows, each `size` inches, with the outline of their masks."""
+    columns = min(columns, len(images))
+    rows = -(-len(images) // columns)
+    figure = new_figure(columns * size, rows * (size + 0.25))
+    axes = figure.subplots(rows, columns, squeeze=False).ravel()
+    for ax in axes:
+        ax.set_axis_off()
+    masks = masks or [None] * len(images)
+    for ax, image, title, mask in zip(axes, images, titles, masks, strict=False):
+        draw_image(ax, image, title, **kwargs)
+        outline(ax, mask)
+    return figure
+
+
+def strip(axes: Axes, groups: dict[str, np.ndarray]) -> None:
+    """A column of dots for the values (N,) of each defect type; jitter keeps the dots apart."""
+    rng = np.random.default_rng(0)
+    for i, (defect_type, values) in enumerate(groups.items()):
+        colour, marker = style_of(defect_type, groups)
+        x = i + rng.uniform(-0.25, 0.25, len(values))
+        axes.scatter(x, values, c=colour, marker=marker, s=18, alpha=0.8, linewidths=0)
+    axes.set_xticks(range(len(groups)), list(groups), fontsize=8)
+
+
+def score_strip(axes: Axes, scores: Scores, name: str) -> None:
+    """One score of every test image by defect type; the dotted line is the highest good one."""
+    values = scores.values[name]
+    defect_types = sorted(set(scores.defect_types), key=lambda known: (known != "good", known))
+    strip(axes, {known: values[scores.defect_types == known] for known in defect_types})
+    axes.set_title(f"{spelled(name)} difference score", fontsize=10)
+    axes.axhline(values[scores.labels == 0].max(), color="black", ls=":", lw=1)
+
+
+def defect_areas(areas: dict[str, np.ndarray]) -> Figure:
+    """Share of the image that each defect covers, (N,) for each defect type."""
+    figure, (axes,) = panels(1, 6, 3)
+    strip(axes, areas)
+    axes.set_yscale("log")
+    axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+    axes.yaxis.set_major_formatter(PercentFormatter(1.0, decimals=1))
+    axes.yaxis.set_minor_locator(NullLocator())
+    axes.set_ylabel("share of the image (log)")
+    return figure
+
+
+def maps(images: Sequence[np.ndarray], titles: Sequence[str], colourbars: bool = True) -> Figure:
+    """Arrays (H, W) side by side in cividis, each with its own scale."""
+    figure, all_axes = panels(len(images), 3.1 * len(images), 2.7)
+    for axes, image, title in zip(all_axes, images, titles, strict=True):
+        drawn = draw_image(axes, image, title, cmap="cividis", vmin=None, vmax=None)
+        if colourbars:
+            figure.colorbar(drawn, ax=axes, shrink=0.85)
+    return figure
+
+
+def number_grids(arrays: Sequence[np.ndarray], titles: Sequence[str]) -> Figure:
+    """Small matrices (H, W) with their numbers written into their cells."""
+    widths = [max(1.5, 0.42 * array.shape[1]) for array in arrays]
+    figure, all_axes = panels(len(arrays), sum(widths) + 0.3, 2.6, width_ratios=widths)
+    for axes, array, title in zip(all_axes, arrays, titles, strict=True):
+        draw_image(axes, array, title, cmap="cividis", vmin=None, vmax=None)
+        middle = (array.min() + array.max()) / 2
+        for (row, column), value in np.ndenumerate(array):
+            colour = "white" if value <= middle else "black"
+            axes.text(column, row, f"{value:g}", ha="center", va="center", color=colour, fontsize=8)
+    return figure
+
+
+def parameter_shares(layers: Sequence[dict[str, Any]]) -> Figure:
+    """Horizontal bars: where the parameters of a network sit."""
+    rows = [row for row in layers if row["parameters"]]
+    total = sum(row["parameters"] for row in rows)
+    figure, (axes,) = panels(1, 7, 3.4)
+    for part, colour, hatch in (("encoder", BLUE, ""), ("decoder", ORANGE, "///")):
+        shares = {i: row["parameters"] / total for i, row in enumerate(rows) if row["part"] == part}
+        bars = axes.barh(list(shares), list(shares.values()), color=colour, hatch=hatch,
+                         edgecolor="white")  # fmt: skip
+        axes.bar_label(bars, fmt="{:.1%}", padding=3)
+    axes.set_yticks(range(len(rows)), [f"{row['part']} {row['layer']}" for row in rows], fontsize=8)
+    axes.invert_yaxis()
+    axes.xaxis.set_major_formatter(PercentFormatter(1.0, decimals=0))
+    axes.set_xlabel("share of all parameters")
+    axes.margins(x=0.12)
+    return figure
+
+
+def plot_losses(axes: Axes, history: Sequence[dict[str, float]]) -> None:
+    """Training and validation loss of each epoch."""
+    epochs = [row["epoch"] for row in history]
+    axes.plot(epochs, [row["train_loss"] for row in history], "-", c=BLUE, label="training")
+    axes.plot(epochs, [row["val_loss"] for row in history], "--", c=RED, label="validation")
+    axes.set_xlabel("epoch")
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+
+
+def learning_curves(
+    history: Sequence[dict[str, float]], best_epoch: int, mean_image_loss: float | None = None
+) -> Figure:
+    """Training and validation loss of each epoch, and the epoch whose weights were kept."""
+    figure, (axes,) = panels(1, 7, 3.2)
+    plot_losses(axes, history)
+    lowest = min(row["val_loss"] for row in history)
+    axes.plot(best_epoch, lowest, "*", c=RED, ms=12, label=f"best epoch, {best_epoch}")
+    if mean_image_loss is not None:
+        axes.axhline(mean_image_loss, color="black", ls=":", label="mean image, validation")
+    axes.set_ylabel("loss")
+    axes.set_ylim(bottom=0)
+    axes.legend(fontsize=8)
+    return figure
+
+
+def map_scale(name: str, images: np.ndarray) -> dict[str, Any]:
+    """How to draw all images (N, H, W) of a name: cividis on one scale if it ends in 'map'."""
+    is_map = name.endswith("map")
+    return {"cmap": "cividis", "vmin": 0, "vmax": np.quantile(images, 0.999)} if is_map else {}
+
+
+def comparison(columns: dict[str, np.ndarray], titles: Sequence[str], masks: Masks) -> Figure:
+    """One row an image: input, reconstruction and difference maps, each (N, H, W).
+
+    A column whose name ends in 'map' is drawn in cividis on one scale for all rows.
+    """
+    figure = new_figure(2.0 * len(columns) + 0.9, 1.75 * len(titles) + 0.3)
+    grid = figure.subplots(len(titles), len(columns), squeeze=False)
+    for column, (name, images) in zip(grid.T, columns.items(), strict=True):
+        scale = map_scale(name, images)
+        for row, axes in enumerate(column):
+            drawn = draw_image(axes, images[row], name if row == 0 else "", **scale)
+            outline(axes, masks[row])
+        if scale:
+            figure.colorbar(drawn, ax=column, shrink=0.6, aspect=40)
+    for axes, title in zip(grid[:, 0], titles, strict=True):
+        axes.text(-0.05, 0.5, title, transform=axes.transAxes, ha="right", va="center", fontsize=8,
+                  rotation=90)  # fmt: skip
+    return figure
+
+
+def scatter_scores(axes: Axes, scores: Scores, name: str, part: str) -> np.ndarray:
+    """The slides' scatter plot of one part: one dot an image, its difference score upwards.
+
+    Returns:
+        Which image each dot is, from the left: numbers among all test images, (P,).
+    """
+    index = getattr(scores, part)
+    order = index[np.argsort(scores.labels[index], kind="stable")]
+    shown = scores.defect_types[order]
+    for defect_type in dict.fromkeys(shown):
+        where = np.flatnonzero(shown == defect_type)
+        colour, marker = style_of(defect_type, scores.defect_types)
+        axes.scatter(where, scores.values[name][order[where]], c=colour, marker=marker, s=26,
+                     label=defect_type, linewidths=0)  # fmt: skip
+    axes.set_title(f"{part} part, {spelled(name)} difference score", fontsize=10)
+    axes.set(xlabel="image", ylabel="difference score")
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+    return order
+
+
+def threshold_scatter(scores: Scores, name: str, threshold: float) -> Figure:
+    """Both scatter plots of the slides, with the threshold that was found on the left one."""
+    figure, (left, right) = panels(2, 9.5, 3.3, sharey=True)
+    for axes, part in ((left, "calibration"), (right, "test")):
+        scatter_scores(axes, scores, name, part)
+        axes.axhline(threshold, color="black", ls="--", lw=1.2, label="threshold")
+    right.set_ylabel("")
+    right.legend(fontsize=8, loc="upper left", bbox_to_anchor=(1, 1))
+    return figure
+
+
+def steps_of(values: np.ndarray) -> np.ndarray:
+    """Where a curve over thresholds jumps, ascending, (C,): below all scores, then at each."""
+    return np.unique(np.append(values, np.nextafter(values.min(), -np.inf)))
+
+
+def error_curve(scores: Scores, name: str, threshold: float) -> Figure:
+    """False positives, false negatives and their sum on the calibration part."""
+    values, labels = scores.part(name, "calibration")
+    _, fp, fn = count_errors(values, labels)  # of one threshold between each two jumps
+    figure, (axes,) = panels(1, 7, 3)
+    for label, counts, colour, line in (
+        ("false positives", fp, BLUE, "--"),
+        ("false negatives", fn, RED, ":"),
+        ("errors", fp + fn, "black", "-"),
+    ):
+        axes.step(steps_of(values), counts, line, where="post", color=colour, label=label)
+    axes.axvline(threshold, color=GREEN, lw=2, alpha=0.7, label="chosen threshold")
+    axes.set_xlabel(f"threshold on the {spelled(name)} difference score")
+    axes.set_ylabel("calibration images")
+    axes.legend(fontsize=8)
+    return figure
+
+
+def confusion_matrix(axes: Axes) -> list[Text]:
+    """The table of the four counts; returns the texts that `write_counts` fills."""
+    colours = colormaps["cividis"]([[0.85, 0.3], [0.3, 0.85]])  # right verdicts light, wrong dark
+    axes.imshow(colours)
+    axes.set_xticks([0, 1], ["called good", "called defective"], fontsize=8)
+    axes.set_yticks([0, 1], ["good", "defective"], fontsize=8, rotation=90, va="center")
+    places = [(0, 0, "black"), (1, 0, "white"), (0, 1, "white"), (1, 1, "black")]
+    return [
+        axes.text(x, y, "", ha="center", va="center", color=colour, fontsize=13)
+        for x, y, colour in places
+    ]
+
+
+def write_counts(texts: Sequence[Text], counts: Confusion) -> None:
+    """Puts counts into the texts of a confusion matrix."""
+    for text, name, count in zip(texts, ("TN", "FP", "FN", "TP"), counts, strict=True):
+        text.set_text(f"{name}\n{count}")
+
+
+def score_distributions(scores: Scores) -> Figure:
+    """Every test image's score by defect type, one panel a score."""
+    figure, all_axes = panels(len(scores.values), 9.5, 3.2)
+    for axes, name in zip(all_axes, scores.values, strict=True):
+        score_strip(axes, scores, name)
+    return figure
+
+
+def split_histogram(splits: dict[str, np.ndarray], slides: dict[str, float]) -> Figure:
+    """The slides' F over many random splits, (repeats,) a score, with the slides' own value."""
+    figure, (axes,) = panels(1, 8, 3.2)
+    bins = np.linspace(0, 1, 41)
+    for (name, found), hatch, line in zip(splits.items(), ("///", ""), ("--", "-."), strict=True):
+        colour, _, _ = SCORE_STYLES[name]
+        axes.hist(found, bins, color=colour, hatch=hatch, alpha=0.6, edgecolor="white",
+                  label=f"{spelled(name)}, {len(found)} splits")  # fmt: skip
+        axes.axvline(slides[name], color=colour, ls=line, lw=2,
+                     label=f"{spelled(name)} on the slides, {slides[name]}")  # fmt: skip
+    axes.set_xlabel("F on the normal class, test part")
+    axes.set_ylabel("splits")
+    axes.legend(fontsize=8, loc="upper left")
+    return figure
+
+
+def roc_and_pro(scores: Scores, rates: dict[str, PixelRates], max_fpr: float = 0.3) -> Figure:
+    """ROC curve over the images on the left, PRO curve over the pixels on the right.
+
+    Args:
+        scores: the scored test images.
+        rates: the pixels' rates of each score; empty where there are no masks.
+        max_fpr: where AU-PRO ends.
+    """
+    figure, (left, right) = panels(2, 9, 3.6)
+    for name, values in scores.values.items():
+        colour, line, _ = SCORE_STYLES[name]
+        fpr, tpr, _ = roc_curve(scores.labels, values, drop_intermediate=False)
+        left.plot(fpr, tpr, line, c=colour, label=spelled(name))
+        if name in rates:
+            fpr = np.linspace(0, 1, 1001) ** 2  # denser where the curve is steep
+            right.plot(fpr, rates[name].curves(fpr)[1], line, c=colour, label=spelled(name))
+    left.plot([0, 1], [0, 1], ":", c="black", label="a coin")
+    left.set(xlabel="good images called defective", ylabel="defective images found")
+    left.set_title("images: ROC", fontsize=10)
+    right.axvspan(max_fpr, 1, color="0.9", label="does not count")
+    right.set(xlabel="good pixels called defective", ylabel="share of each region found, mean")
+    right.set_title("pixels: PRO", fontsize=10)
+    for axes in (left, right):
+        axes.legend(fontsize=8, loc="lower right")
+    return figure
+
+
+def two_by_two(rows: Sequence[dict[str, Any]]) -> Figure:
+    """AUROC of each training by its loss and by the score; the bar is the mean of the seeds."""
+    return _trainings(rows, lambda row: f"trained with {spelled(row['loss'])}")
+
+
+def sweep(rows: Sequence[dict[str, Any]]) -> Figure:
+    """AUROC of each finished training by category, loss and score; the bar is the seeds' mean."""
+    done = [row for row in rows if row["status"] == "done"]
+    return _trainings(done, lambda row: f"{row['category']}\n{row['loss']}")
+
+
+def _trainings(rows: Sequence[dict[str, Any]], group: Callable[[dict[str, Any]], str]) -> Figure:
+    groups = list(dict.fromkeys(map(group, rows)))
+    names = [name for name in SCORE_STYLES if f"auroc_{name}" in rows[0]]
+    figure, (axes,) = panels(1, max(7, 1.1 * len(groups) + 1.5), 3.2)
+    for j, name in enumerate(names):
+        colour, _, marker = SCORE_STYLES[name]
+        for i, one in enumerate(groups):
+            x = i + 0.25 * (j - (len(names) - 1) / 2)
+            values = [row[f"auroc_{name}"] for row in rows if group(row) == one]
+            places = np.linspace(x - 0.04, x + 0.04, len(values))  # equal ones side by side
+            label = f"{spelled(name)} score" if i == 0 else None
+            axes.scatter(places, values, c=colour, marker=marker, label=label)
+            axes.hlines(np.mean(values), x - 0.1, x + 0.1, color=colour)
+    axes.set_xticks(range(len(groups)), groups, fontsize=8)
+    axes.set_ylabel("AUROC")
+    axes.legend(fontsize=8, loc="upper left", bbox_to_anchor=(1, 1))
+    return figure
+
+
+def ablation(benches: dict[str, Sequence[dict[str, Any]]], measures: Sequence[str]) -> Figure:
+    """The figures of each step, one panel a measure, one line a set of images."""
+    figure, all_axes = panels(len(measures), 4.6 * len(measures), 3.4, sharey=True)
+    for axes, measure in zip(all_axes, measures, strict=True):
+        for (name, rows), style in zip(benches.items(), SCORE_STYLES.values(), strict=False):
+            colour, line, marker = style
+            values = [row[measure] for row in rows]
+            axes.plot(values, range(len(rows)), line, marker=marker, c=colour, label=name)
+        axes.set_xlabel({"au_pro": "AU-PRO", "auroc": "AUROC"}.get(measure, measure))
+        axes.legend(fontsize=8, loc="lower left")
+    steps = [row["step"] for row in next(iter(benches.values()))]
+    all_axes[0].set_yticks(range(len(steps)), steps, fontsize=8)
+    all_axes[0].invert_yaxis()
+    return figure

@@ -1,0 +1,1 @@
+"""The command `course-ae` and what it makes: executed lessons, report, slides, verdicts."""

@@ -1,0 +1,460 @@
+"""The command `course-ae`.
+
+Everything heavy is imported where it is used: `--help` answers at once, and `check` can tell that a
+package is missing.
+"""
+
+import argparse
+import csv
+import json
+import os
+import sys
+import textwrap
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import course_ae
+from course_ae.settings import PROFILES, setting_types
+from course_ae.support.errors import CourseError, ManualStepsError, nearest
+from course_ae.support.files import user_path
+
+if TYPE_CHECKING:
+    from course_ae.experiment.run_folder import Run
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Runs the command; returns its exit code: 2 for a mistake that the user can mend."""
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):  # a narrow console shows '?' and goes on
+            stream.reconfigure(errors="replace")
+    parser = make_parser()
+    args = parser.parse_args(arguments)
+    if args.command is None:
+        parser.print_help()
+        return 0
+    if getattr(args, "device", ""):
+        os.environ["COURSE_AE_DEVICE"] = args.device  # the processes of the lessons see it too
+    try:
+        return args.command(args)
+    except ManualStepsError as error:
+        return _complain(*str(error).splitlines())
+    except CourseError as error:
+        return _complain(str(error))
+    except OSError as error:
+        where = f"'{error.filename}': " if error.filename else ""
+        return _complain(f"{where}{error.strerror or error}; mend that, or choose another place.")
+    except MemoryError:
+        return _complain("Memory ran out; close other programs, or give fewer or smaller images.")
+    except KeyboardInterrupt:
+        _complain("Stopped; what was finished is kept.")
+        return 130
+
+
+def _complain(*lines: str) -> int:
+    """Says what is wrong; a file's name can neither begin a new line nor command the terminal."""
+    print("course-ae:", "\n".join(map(printable, lines)), file=sys.stderr)
+    return 2
+
+
+def printable(text: str) -> str:
+    """Text for one line of a terminal, with escapes in place of control characters."""
+    return "".join(c if c.isprintable() else repr(c)[1:-1] for c in text)
+
+
+def make_parser() -> argparse.ArgumentParser:
+    """The options of all subcommands."""
+    parser = argparse.ArgumentParser("course-ae", description=course_ae.__doc__)
+    parser.add_argument("--version", action="version", version=course_ae.__version__)
+    parser.set_defaults(command=None)
+    commands = parser.add_subparsers(title="commands")
+    for name, (command, text, *options) in COMMANDS.items():
+        added = commands.add_parser(name, help=text, description=text[0].upper() + text[1:] + ".")
+        added.set_defaults(command=command)
+        for option in options:
+            added.add_argument(*option.names, **{"help": option.text, **option.rules})
+    return parser
+
+
+class Option:
+    """One option or argument of a subcommand; one with a dash is text, '' unless given."""
+
+    def __init__(self, names: str, text: str, **rules: Any):
+        self.names, self.text = names.split(), text
+        self.rules = {"default": "", **rules} if names.startswith("-") else rules
+
+
+def parse_pairs(pairs: list[list[str]]) -> dict[str, Any]:
+    """Names and values of `-p`, each value of its setting's type; 'none' leaves a setting out.
+
+    Raises:
+        CourseError: for a setting that does not exist, or a value of the wrong type.
+    """
+    types = setting_types()
+    values = {}
+    for name, text in pairs:
+        if name not in types:
+            raise CourseError(f"There is no setting '{name}'{nearest(name, list(types))}")
+        if text.lower() != "none":
+            values[name] = _parse(name, text, types[name])
+    return values
+
+
+def _parse(name: str, text: str, wanted: type) -> Any:
+    words = {bool: "true or false", int: "a whole number", float: "a number"}
+    try:
+        return {"true": True, "false": False}[text.lower()] if wanted is bool else wanted(text)
+    except (KeyError, ValueError) as error:
+        raise CourseError(f"The setting '{name}' must be {words[wanted]}, not '{text}'.") from error
+
+
+def run_course(args: argparse.Namespace) -> int:
+    """Checks settings and images, then runs the lessons and writes the report."""
+    run, parameters = _find(args)
+    from course_ae.command import notebooks, report
+    from course_ae.experiment import run_folder, stages
+
+    stages.require_readable(run)  # before anything is written
+    with run_folder.reserved(run, "command"):
+        run_folder.claim(run)
+        run_folder.print_facts(run)
+        notebooks.run_lessons(run, parameters, args.resume)
+        index = report.write_report(run)
+    _print_result(run)
+    print(f"Report: {index}")
+    return 0
+
+
+def train_run(args: argparse.Namespace) -> int:
+    """Trains the networks of a run; torchrun may have started several of this process."""
+    run, _ = _find(args)
+    from course_ae.experiment import stages
+    from course_ae.support.device import choose_device
+
+    if int(os.environ.get("WORLD_SIZE", 1)) == 1:
+        together = nullcontext(stages.ALONE)
+    else:
+        from course_ae.scale import distributed
+
+        together = distributed.joined(choose_device())
+    with together as processes, _held(run, processes.is_first):
+        images = stages.prepare(run)
+        stages.trained(run, images, processes)
+        stages.denoiser(run, images, processes)
+    return 0
+
+
+def evaluate_run(args: argparse.Namespace) -> int:
+    """Scores the test images of a run and prints the result."""
+    run, _ = _find(args)
+    from course_ae.experiment import evaluation
+
+    with _held(run):
+        evaluation.evaluate_all(run)
+    _print_result(run)
+    return 0
+
+
+def run_sweep(args: argparse.Namespace) -> int:
+    """Runs many trainings, prints their means, and says where the results are.
+
+    Raises:
+        CourseError: for a wrong list, setting or folder.
+    """
+    overrides = parse_pairs(args.pairs)
+    from course_ae.command.report import write_sweep
+    from course_ae.command.tables import plain_table
+    from course_ae.experiment import run_folder
+    from course_ae.scale import sweep
+
+    for name in ("category", "loss", "seed"):
+        if name in overrides:
+            raise CourseError(f"A sweep takes '{name}' from its own options, not from -p.")
+    words = [[word.strip() for word in text.split(",")] for text in (args.categories, args.losses)]
+    folder = user_path(args.out) if args.out else run_folder.runs_folder() / "sweep"
+    seeds = sweep.numbers(args.seeds)
+    trainings = sweep.plan(args.data, *words, seeds, args.profile, folder, **overrides)
+    for rows in sweep.run_sweep(trainings, folder, args.scheduler):  # after each training
+        means = sweep.summary_table(rows)
+        write_sweep(folder / "sweep.html", rows, means, sweep.failures(rows))
+    print(f"\n{plain_table(means)}\n")
+    print(f"Results: {folder / 'sweep.csv'}\nReport: {folder / 'sweep.html'}")
+    return 1 if sweep.failures(rows) else 0
+
+
+def _find(args: argparse.Namespace) -> tuple["Run", dict[str, Any]]:
+    """The run that the options describe, and the parameters of its lessons; writes nothing."""
+    overrides = parse_pairs(args.pairs)
+    from course_ae.experiment import run_folder
+    from course_ae.support.device import choose_device
+
+    choose_device()  # refuses one that is not there
+    category = overrides.pop("category", args.category)
+    if args.resume:
+        folder = user_path(args.run) if args.run else None
+        folder = (
+            folder or run_folder.find_run(args.data, category, args.profile, **overrides).folder
+        )
+        given = {**run_folder.recorded(folder), **overrides}  # others than before are refused
+        if args.data:  # the images may have been moved
+            given["data"] = args.data
+        overrides = {name: value for name, value in given.items() if name not in run_folder.PLACES}
+        run = run_folder.find_run(**given)
+    else:
+        run = run_folder.find_run(args.data, category, args.profile, args.run, **overrides)
+    places = {
+        "data": "" if run.drawn else str(run.root),
+        "category": run.settings.category,
+        "profile": run.settings.profile,
+        "run": str(run.folder),
+    }
+    return run, {**places, **overrides}
+
+
+@contextmanager
+def _held(run: "Run", is_first: bool = True) -> Iterator[None]:
+    """Checks the images and opens the run folder, for one command at a time.
+
+    Of the processes of one training only the first does so.
+    """
+    from course_ae.experiment import run_folder, stages
+
+    if not is_first:
+        yield
+        return
+    stages.require_readable(run)
+    with run_folder.reserved(run, "command"):
+        run_folder.claim(run)
+        run_folder.print_facts(run)
+        yield
+
+
+def _print_result(run: "Run") -> None:
+    from course_ae.command import tables
+    from course_ae.experiment.evaluation import read_rows
+
+    _, rows = read_rows(run.folder / "summary.json")
+    print(f"\n{tables.plain_table(tables.result_table(rows))}\n")
+    print(f"{textwrap.fill(tables.NOTE, 79)}\n")
+
+
+def print_table(args: argparse.Namespace) -> int:
+    """Prints the results of runs, the mean over those that differ only in their seed."""
+    from course_ae.command.tables import comparison_table
+    from course_ae.experiment.evaluation import read_rows
+
+    places = [user_path(run) for run in args.runs]
+    paths = [place / "summary.json" if place.is_dir() else place for place in places]
+    print(comparison_table([read_rows(path) for path in paths]))
+    return 0
+
+
+def download_category(args: argparse.Namespace) -> int:
+    """Puts one or all categories of MVTec AD into a folder."""
+    from course_ae.datasets.download import download
+
+    archive = user_path(args.archive) if args.archive else None
+    folders = download(args.category, user_path(args.data), args.accept_license, args.url, archive)
+    print(f'Go on with: course-ae run --data "{args.data}" --category {folders[0].name}')
+    return 0
+
+
+def import_category(args: argparse.Namespace) -> int:
+    """Makes a category of photographs, or looks at one that is there, and says what it is like.
+
+    Raises:
+        CourseError: if an option is missing, or there are too few photographs.
+    """
+    from course_ae import data, preprocessing
+    from course_ae.datasets import photographs
+    from course_ae.datasets.inspection import first_look
+
+    root = user_path(args.data)
+    if args.good:
+        if not args.category:
+            raise CourseError("The new category needs a name; give it with --category.")
+        places = [
+            _beside(text, root) if text else None
+            for text in (args.good, args.defective, args.masks)
+        ]
+        found = photographs.import_photographs(root, args.category, *places)
+        for line in photographs.account(found):
+            print(printable(line))
+        folder = found.folder
+    elif args.defective or args.masks:
+        raise CourseError("Without good photographs there is nothing to learn; give --good.")
+    else:
+        folder = data.find_category(root, args.category)
+    samples = data.load_samples(folder)
+    for place, count in data.count_folders(samples).items():
+        print(f"{count:5} {printable(place)}")
+    masks = sum(sample.mask_path is not None for sample in samples)
+    print(f"{masks:5} masks")
+    for sentence in first_look(samples, preprocessing.load_images(samples)):
+        print(printable(sentence))
+    place = f'--data "{folder.parent}" --category "{folder.name}"'
+    print(printable(f"Go on with: course-ae run {place}"))
+    return 0
+
+
+def _beside(text: str, root: Path) -> Path:
+    """A folder as typed, or the one of this name in `root`."""
+    typed = user_path(text)
+    return root / text if not typed.exists() and (root / text).exists() else typed
+
+
+def predict_images(args: argparse.Namespace) -> int:
+    """Judges images, and returns 2 if one could not be read."""
+    from course_ae.command import predict
+    from course_ae.command.tables import plain_table
+
+    folder = user_path(args.run)
+    images = predict.find_images([user_path(image) for image in args.images])
+    detector = predict.load_detector(folder, args.score)
+    pictures = user_path(args.pictures) if args.pictures else folder / "predictions"
+    rows, code = [], 0
+    for row in predict.predict(detector, images, pictures):
+        if "error" in row:
+            code = _complain(row["error"])
+        rows.append(row)
+    judged = [row for row in rows if "error" not in row]
+    if args.format == "json":
+        print(json.dumps(rows, indent=2))
+    elif args.format == "csv":
+        names = ["image", "score", "threshold", "verdict", "picture"]
+        writer = csv.DictWriter(sys.stdout, names, lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(judged)
+    elif judged:
+        lines = [(printable(row["image"]), f"{row['score']:.4g}", row["verdict"]) for row in judged]
+        print(plain_table([("image", "score", "verdict"), *lines]))
+        found = sum(row["verdict"] == "defective" for row in judged)
+        print(
+            f"\n{found} of {len(judged)} defective: {detector.score_name} score above "
+            f"{detector.threshold:.4g}. Pictures: {printable(str(pictures))}"
+        )
+    return code
+
+
+def start_lessons(args: argparse.Namespace) -> int:
+    """Copies the lessons for a student, without outputs and solutions; overwrites nothing."""
+    from course_ae.command.notebooks import copy_for_students
+
+    folder = user_path(args.folder)
+    written, kept = copy_for_students(folder)
+    print(f"{len(written)} lesson{'' if len(written) == 1 else 's'} copied to '{folder}'.")
+    if kept:
+        print(f"Left as they are: {', '.join(path.name for path in kept)}.")
+    first = min(written + kept)
+    print(f'Open them with: jupyter lab "{first}"')
+    return 0
+
+
+def export_slides(args: argparse.Namespace) -> int:
+    """Writes each executed lesson as slides."""
+    from course_ae.command.slides import write_slides
+
+    run = user_path(args.run) if args.run else None
+    print(f"Slides: {write_slides(user_path(args.folder), run)}")
+    return 0
+
+
+def check_course(args: argparse.Namespace) -> int:
+    """Prints what is ready and what is not; returns 1 if something needs doing."""
+    from course_ae.command.check import findings
+
+    ready = True
+    for is_ok, text in findings(args.data, args.category):
+        print(f"{'OK   ' if is_ok else 'TO DO'}  {text}", flush=True)
+        ready = ready and is_ok
+    return 0 if ready else 1
+
+
+DEVICE = Option("--device", "cpu, cuda or mps", metavar="NAME")
+DATA = (
+    Option(
+        "--data",
+        "images in MVTec AD's layout, all categories or one; without it bottles are drawn",
+        metavar="DIR",
+    ),
+    Option("--category", "which product", metavar="NAME", default="bottle"),
+)
+SETTINGS = (
+    Option("--profile", f"settings: {' or '.join(PROFILES)}", metavar="NAME", default="quick"),
+    Option(
+        "-p", "replace one setting of the profile; can be repeated", metavar=("NAME", "VALUE"),
+        nargs=2, action="append", dest="pairs", default=[],
+    ),
+    DEVICE,
+)  # fmt: skip
+RUN = (
+    *DATA,
+    # torchrun takes --run for a beginning of its own --run-path, hence the second name.
+    Option("--run --run-folder", "folder of the results", metavar="DIR"),
+    Option(
+        "--resume", "go on with a run that was stopped, with its data and settings",
+        action="store_true", default=False,
+    ),
+    *SETTINGS,
+)  # fmt: skip
+COMMANDS = {  # what each one does, its help, its options
+    "run": (run_course, "execute all lessons and write a report", *RUN),
+    "train": (train_run, "train the networks of lessons 04 and 07, without notebooks", *RUN),
+    "evaluate": (
+        evaluate_run, "score the test images as lessons 05 to 07 do, without notebooks", *RUN,
+    ),
+    "check": (check_course, "tell whether this machine and the data are ready", *DATA),
+    "start": (
+        start_lessons, "copy the lessons into a folder of yours, to work in",
+        Option("folder", "your folder; files that are there stay", metavar="DIR"),
+    ),
+    "download": (
+        download_category, "get a category of MVTec AD",
+        Option("category", "for example bottle, or all", metavar="CATEGORY"),
+        Option("--data", "folder of the categories", metavar="DIR", required=True),
+        Option("--accept-license", "accept CC BY-NC-SA 4.0", action="store_true", default=False),
+        Option("--url", "another address of the archive", metavar="URL"),
+        Option("--archive", "an archive that is here", metavar="FILE"),
+    ),
+    "import": (
+        import_category, "make a category of your own photographs",
+        Option("data", "folder of the categories", metavar="DIR"),
+        Option("--category", "the name of the new one", metavar="NAME"),
+        Option("--good", "good photographs", metavar="DIR"),
+        Option("--defective", "defective ones, a folder a type of defect", metavar="DIR"),
+        Option("--masks", "where the defects are marked", metavar="DIR"),
+    ),
+    "predict": (
+        predict_images, "judge new images with the detector of a run",
+        Option("images", "a file, or a folder of them", metavar="IMAGE", nargs="+"),
+        Option("--run", "a run's folder", metavar="RUN", required=True),
+        Option("--score", "normalised (lesson 07), l2 or ssim", metavar="NAME"),
+        Option("--format", "of what is printed", choices=("table", "json", "csv"),
+               default="table"),
+        Option("--pictures", "else in the run's folder, predictions", metavar="DIR"),
+        DEVICE,
+    ),
+    "slides": (
+        export_slides, "export the executed lessons as slides for a browser",
+        Option("folder", "where the slides go", metavar="DIR"),
+        Option("--run", "a run's folder; else the course's own lessons", metavar="RUN"),
+    ),
+    "table": (
+        print_table, "print the results of runs as a Markdown table",
+        Option("runs", "a run folder, or its summary.json", metavar="RUN", nargs="+"),
+    ),
+    "sweep": (
+        run_sweep, "train categories x losses x seeds, on one machine or many",
+        Option("--data", "folder of the categories; else bottles are drawn", metavar="DIR"),
+        Option("--categories", "names, with commas between", metavar="LIST", default="bottle"),
+        Option("--losses", "names, with commas between", metavar="LIST", default="ssim,l2"),
+        Option("--seeds", "numbers, for example 0-4 or 0,2,5", metavar="LIST", default="0-2"),
+        Option("--out", "folder of all runs and results", metavar="DIR"),
+        Option(
+            "--scheduler", "a Dask scheduler, tcp://host:port; without it workers start here",
+            metavar="ADDRESS",
+        ),
+        *SETTINGS,
+    ),
+}  # fmt: skip

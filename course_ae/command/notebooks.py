@@ -1,0 +1,229 @@
+"""The lessons as files: where they lie, a student's copy, and how `course-ae run` executes them."""
+
+import logging
+import os
+import shutil
+import sys
+import time
+import warnings
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from copy import deepcopy
+from pathlib import Path
+from typing import Any
+
+import nbformat
+import papermill
+from nbclient.exceptions import DeadKernelError
+from nbconvert.preprocessors import CoalesceStreamsPreprocessor
+from nbformat import NotebookNode
+
+from course_ae.classroom.stills import still
+from course_ae.experiment.run_folder import Run
+from course_ae.support.errors import CourseError, nearest
+from course_ae.support.files import cache_folder, replace_file, require_writable
+
+
+def lessons_folder() -> Path:
+    """Where the lessons lie: inside an installed package, or beside it in a checkout."""
+    package = Path(__file__).resolve().parents[1]
+    inside = package / "notebooks"
+    return inside if inside.is_dir() else package.parent / "notebooks"
+
+
+def lessons() -> list[Path]:
+    """The lessons, in order.
+
+    Raises:
+        CourseError: if there are none.
+    """
+    found = sorted(lessons_folder().glob("[0-9][0-9]_*.ipynb"))
+    if not found:
+        raise CourseError(f"There are no lessons in '{lessons_folder()}'; install course-ae again.")
+    return found
+
+
+def executed(run: Path) -> list[Path]:
+    """The lessons that were executed into a run folder, in order, without those that failed."""
+    found = sorted((run / "notebooks").glob("[0-9][0-9]_*.ipynb"))
+    return [path for path in found if not path.name.endswith(".failed.ipynb")]
+
+
+def for_students(notebook: NotebookNode) -> NotebookNode:
+    """A copy without outputs and without the solutions of the exercises."""
+    notebook = deepcopy(notebook)
+    notebook.cells = [c for c in notebook.cells if "solution" not in c.metadata.get("tags", [])]
+    for cell in notebook.cells:
+        if cell.cell_type == "code":
+            cell.outputs, cell.execution_count = [], None
+    return notebook
+
+
+def copy_for_students(folder: Path) -> tuple[list[Path], list[Path]]:
+    """Writes each lesson that is not there yet into a folder of the student's own.
+
+    Returns:
+        The files that were written, and those that were there and stay as they are.
+
+    Raises:
+        CourseError: if the folder is that of the lessons themselves, or cannot be written.
+    """
+    if folder.resolve() == lessons_folder().resolve():
+        raise CourseError(f"'{folder}' holds the lessons themselves; choose a folder of your own.")
+    require_writable(folder)
+    written, kept = [], []
+    for path in lessons():
+        target = folder / path.name
+        if target.exists():
+            kept.append(target)
+            continue
+        with replace_file(target) as part:
+            nbformat.write(for_students(nbformat.read(path, as_version=4)), part)
+        written.append(target)
+    return written, kept
+
+
+def check_parameters(paths: Iterable[Path], names: Iterable[str]) -> None:
+    """Refuses a parameter that a lesson does not declare; papermill would only warn.
+
+    Raises:
+        CourseError: for an unknown parameter; the nearest one is named.
+    """
+    for path in paths:
+        with _quiet():
+            known = list(papermill.inspect_notebook(_literal(path)))
+        for name in names:
+            if name not in known:
+                raise CourseError(
+                    f"Lesson {path.stem} has no parameter '{name}'{nearest(name, known)}"
+                )
+
+
+def run_lessons(
+    run: Run, parameters: dict[str, Any], resume: bool = False
+) -> list[tuple[str, float]]:
+    """Executes the lessons into the run folder, with one line of progress a lesson.
+
+    Args:
+        run: where the executed lessons go, into its `notebooks`.
+        parameters: name and value of what differs from the lessons' own parameters.
+        resume: True leaves out lessons that are there already.
+
+    Returns:
+        Name and seconds of each lesson.
+
+    Raises:
+        CourseError: if a lesson fails, or has not got one of the parameters.
+    """
+    paths = lessons()
+    check_parameters(paths, parameters)
+    times = []
+    for path in paths:
+        progress = Progress(path.stem.replace("_", " "))
+        if resume and (run.folder / "notebooks" / path.name).is_file():
+            progress.end("there already")
+            continue
+        start = time.perf_counter()
+        try:
+            run_lesson(path, run.folder, parameters, progress)
+        except BaseException:
+            progress.end("stopped")
+            raise
+        seconds = time.perf_counter() - start
+        progress.end(f"{seconds:.0f} s")
+        times.append((path.stem, seconds))
+    return times
+
+
+def run_lesson(path: Path, folder: Path, parameters: dict[str, Any], progress: "Progress") -> None:
+    """Executes one lesson into `folder / "notebooks"`; its file appears there when it is whole.
+
+    Raises:
+        CourseError: if the lesson fails; how far it came is kept.
+    """
+    output = folder / "notebooks" / path.name
+    failed = output.with_suffix(".failed.ipynb")
+    with replace_file(output) as part:
+        try:
+            with _quiet():
+                notebook = papermill.execute_notebook(
+                    _literal(path),
+                    _literal(part),
+                    parameters,
+                    kernel_name="python3",  # the Python that runs this, wherever it was written
+                    progress_bar=False,
+                    stdout_file=progress,
+                    extra_arguments=["--log-level=CRITICAL"],  # nothing from the kernel itself
+                    cwd=str(folder),  # what a lesson writes without a path stays with its run
+                )
+        except papermill.PapermillExecutionError as error:
+            if error.ename == "CourseError":
+                raise CourseError(error.evalue) from None
+            part.replace(failed)
+            raise CourseError(
+                f"Lesson {path.stem} failed in cell [{error.exec_count}] with {error.ename}: "
+                f"{' '.join(error.evalue.split())}; how far it came is in '{failed}'."
+            ) from error
+        except DeadKernelError as error:
+            part.replace(failed)
+            raise CourseError(
+                f"Lesson {path.stem} was ended by the system, most likely for want of memory; "
+                f"how far it came is in '{failed}'."
+            ) from error
+        notebook, _ = CoalesceStreamsPreprocessor().preprocess(notebook, {})
+        nbformat.write(still(notebook), part)
+    failed.unlink(missing_ok=True)  # of an earlier try
+
+
+class Progress:
+    """One line a lesson, in which a terminal also sees the lesson's progress bars.
+
+    A file for papermill, which writes into it whatever the lesson prints.
+    """
+
+    def __init__(self, title: str):
+        self.title = title
+        self.live = sys.stdout.isatty()  # a log file gets no bars
+        print(f"{title} ...", end="" if self.live else " ", flush=True)
+
+    def write(self, text: str) -> None:
+        """Shows the newest state of a bar; bars return to the start of their line to redraw."""
+        bar = text.rpartition("\r")[2].partition("\n")[0].strip()
+        if self.live and "\r" in text and bar:
+            self._draw(f"{self.title[:2]} {bar}")  # the bar fills the line already
+
+    def flush(self) -> None:
+        """Part of what papermill expects of a file."""
+
+    def end(self, result: str) -> None:
+        """Completes the line."""
+        if self.live:
+            self._draw(f"{self.title} ... {result}")
+        print("" if self.live else result, flush=True)
+
+    def _draw(self, line: str) -> None:
+        width = shutil.get_terminal_size().columns - 1  # a wrapped line could not be redrawn
+        print("\r" + line[:width].ljust(width), end="", flush=True)
+
+
+def _literal(path: Path) -> str:
+    """The path for papermill, which would fill in names in braces."""
+    return str(path).replace("{", "{{").replace("}", "}}")
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """The surroundings of a kernel: no chatter in the terminal, and the same cache as here."""
+    logger, before = logging.getLogger("papermill"), dict(os.environ)
+    level = logger.level
+    logger.setLevel(logging.CRITICAL + 1)
+    os.environ["PYDEVD_DISABLE_FILE_VALIDATION"] = "1"  # no warning about frozen modules
+    os.environ["COURSE_AE_CACHE"] = str(cache_folder().absolute())  # a kernel works elsewhere
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        logger.setLevel(level)
+        os.environ.clear()
+        os.environ.update(before)

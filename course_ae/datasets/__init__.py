@@ -1,0 +1,1 @@
+"""Where images come from: drawn here, from MVTec AD, or photographs of your own."""

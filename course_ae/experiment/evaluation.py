@@ -1,0 +1,311 @@
+"""Lessons 06 and 07: every figure of a run, from its scores and maps to summary.json.
+
+Each figure stands there once. `scores` and, below `baselines`, `mean_image` hold the figures of
+each score by its name:
+
+    auroc, average_precision             over all test images
+    threshold, calibration, test         the slides' protocol: one split, and its two confusions
+    f_normal, f1_defect, balanced_accuracy   of the test part with that threshold
+    f_normal_splits                      F over many random splits
+    pixel                                auroc and au_pro, or None where a mask is missing
+    per_defect_type, other_thresholds
+
+Those with an interval are tables of value, low and high.
+"""
+
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch.nn.functional as F
+from torch import Tensor
+
+from course_ae import metrics
+from course_ae.data import Sample, load_mask
+from course_ae.experiment.run_folder import Run, damaged, read_json, update_summary
+from course_ae.experiment.stages import (
+    add_normalised_score,
+    add_slides_scores,
+    denoiser,
+    new_scores,
+    prepare,
+    scored,
+    scored_normalised,
+    trained,
+)
+from course_ae.preprocessing import Images, resize_mask
+from course_ae.scoring import Scores
+from course_ae.support.images import image_size
+from course_ae.thresholds import (
+    Confusion,
+    confusion,
+    f1_defect,
+    f_normal,
+    oracle_threshold,
+    search_threshold,
+    threshold_from_good,
+    youden_threshold,
+)
+
+# AUROC of the images and AU-PRO on class bottle, as published.
+PUBLISHED = (
+    ("RIAD (inpainting network, trained on good images only)", 0.999, None),
+    ("DRAEM (network trained on painted defects)", 0.992, None),
+    ("PaDiM (pretrained features)", 0.999, None),
+    ("PatchCore (pretrained features)", 1.000, None),
+    ("EfficientAD-M (pretrained features)", 1.000, 0.957),
+)
+NO_PIXELS = "no pixel figures: {} of {} defective images have no mask"
+
+
+def masks_of(samples: list[Sample]) -> list[np.ndarray] | None:
+    """The masks of all test images at their own size, bool (H, W); None if one is missing."""
+    masks = []
+    for sample in samples:
+        mask = load_mask(sample)
+        if mask is None and sample.label:
+            return None
+        masks.append(np.zeros(image_size(sample.path), bool) if mask is None else mask)
+    return masks
+
+
+def masks_at_map_size(samples: list[Sample]) -> list[np.ndarray | None]:
+    """The masks of all test images to draw, (227, 227) bool each; None where there is none."""
+    return [resize_mask(load_mask(sample)) for sample in samples]
+
+
+def pixel_rates(maps: Tensor, masks: list[np.ndarray]) -> metrics.PixelRates:
+    """The rates of all pixels of maps (N, H, W) at the masks' own size, for AU-PRO and AUROC."""
+    enlarged = [
+        F.interpolate(one[None, None], mask.shape, mode="bilinear")[0, 0].numpy()
+        for one, mask in zip(maps, masks, strict=True)
+    ]
+    return metrics.PixelRates(enlarged, masks)
+
+
+def judge(scores: Scores, name: str, fraction: float) -> dict[str, Any]:
+    """The slides' protocol for one score, and its spread over many splits, without intervals.
+
+    Args:
+        scores: the scored test images.
+        name: which score.
+        fraction: share of the calibration part.
+    """
+    threshold = search_threshold(*scores.part(name, "calibration"))
+    test = confusion(*scores.part(name, "test"), threshold)
+    splits = metrics.f_normal_splits(scores.values[name], scores.labels, fraction)
+    return {
+        "auroc": {"value": metrics.auroc(scores.values[name], scores.labels)},
+        "threshold": threshold,
+        "calibration": confusion(*scores.part(name, "calibration"), threshold)._asdict(),
+        "test": test._asdict(),
+        "f_normal": {"value": f_normal(test)},
+        "f_normal_splits": {
+            "mean": float(splits.mean()),
+            "p05": float(np.quantile(splits, 0.05)),
+            "p95": float(np.quantile(splits, 0.95)),
+        },
+    }
+
+
+def measure(
+    scores: Scores, name: str, fraction: float, masks: list[np.ndarray] | None
+) -> dict[str, Any]:
+    """All figures of one score, with intervals.
+
+    Args:
+        scores: the scored test images.
+        name: which score.
+        fraction: share of the calibration part.
+        masks: their masks, (H, W) bool each, or None if one is missing.
+    """
+    found = judge(scores, name, fraction)
+    values, labels = scores.values[name], scores.labels
+    rates = pixel_rates(scores.maps[name], masks) if masks else None
+    return {
+        **found,
+        "auroc": metrics.estimate(metrics.auroc, values, labels),
+        "average_precision": metrics.estimate(metrics.average_precision, values, labels),
+        **metrics.threshold_estimates(*scores.part(name, "test"), found["threshold"]),
+        "pixel": rates and _pixel(rates),
+        "per_defect_type": _per_defect_type(scores, name, rates),
+        "other_thresholds": _other_thresholds(scores, name),
+    }
+
+
+def _pixel(rates: metrics.PixelRates) -> dict[str, float]:
+    return {"auroc": rates.auroc(), "au_pro": rates.au_pro()}
+
+
+def _per_defect_type(
+    scores: Scores, name: str, rates: metrics.PixelRates | None
+) -> dict[str, dict[str, Any]]:
+    values, labels, found = scores.values[name], scores.labels, {}
+    overlaps = rates.overlap_areas() if rates else []
+    for defect_type in sorted(set(scores.defect_types) - {"good"}):
+        where = scores.defect_types == defect_type
+        among_good = where | (labels == 0)
+        regions = [overlaps[i] for i in np.flatnonzero(where)] if rates else []
+        found[defect_type] = {
+            "images": int(where.sum()),
+            "auroc": metrics.auroc(values[among_good], labels[among_good]),
+            "au_pro": float(np.concatenate(regions).mean()) if rates else None,
+        }
+    return found
+
+
+def _other_thresholds(scores: Scores, name: str) -> dict[str, dict[str, Any]]:
+    """Three more ways to a threshold, and what each does to the test part.
+
+    'good_only' needs good images that were held out of the training, 'youden' labelled defects
+    (the calibration part), 'oracle' the answers: it is no detector, but a limit.
+    """
+    chosen = {
+        "good_only": threshold_from_good(scores.good[name]),
+        "youden": youden_threshold(*scores.part(name, "calibration")),
+        "oracle": oracle_threshold(*scores.part(name, "test")),
+    }
+    return {way: _verdicts(scores, name, threshold) for way, threshold in chosen.items()}
+
+
+def _verdicts(scores: Scores, name: str, threshold: float) -> dict[str, Any]:
+    test = confusion(*scores.part(name, "test"), threshold)
+    return {
+        "threshold": threshold,
+        "test": test._asdict(),
+        "f_normal": f_normal(test),
+        "f1_defect": f1_defect(test),
+        "balanced_accuracy": test.balanced_accuracy,
+    }
+
+
+def threshold_rows(found: dict[str, Any]) -> list[dict[str, Any]]:
+    """A row for each way to a threshold, the slides' first: its counts in the test part and rates.
+
+    Args:
+        found: what `measure` gave for a score.
+    """
+    rates = ("f_normal", "f1_defect", "balanced_accuracy")
+    slides = {"test": found["test"], **{rate: found[rate]["value"] for rate in rates}}
+    return [
+        {
+            "threshold from": way,
+            **one["test"],
+            "F (normal)": one["f_normal"],
+            "F1 (defects)": one["f1_defect"],
+            "balanced accuracy": one["balanced_accuracy"],
+        }
+        for way, one in {"slides": slides, **found["other_thresholds"]}.items()
+    ]
+
+
+def evaluate(run: Run, images: Images, scores: Scores) -> dict[str, Any]:
+    """Every figure of the run's scores and of the baselines; also written to summary.json.
+
+    The baselines need no network: calling everything normal, and the mean image of the good ones
+    in place of the reconstruction.
+    """
+    masks, fraction = masks_of(run.test), run.settings.calibration_fraction
+    found = {name: measure(scores, name, fraction, masks) for name in scores.values}
+    baselines = _baselines(run, images, scores, masks)
+    note = {}
+    if masks is None:
+        missing = sum(sample.label and sample.mask_path is None for sample in run.test)
+        note = {"note": NO_PIXELS.format(missing, int(scores.labels.sum()))}
+    return update_summary(run, scores=found, baselines=baselines, **note)
+
+
+def _baselines(
+    run: Run, images: Images, scores: Scores, masks: list[np.ndarray] | None
+) -> dict[str, Any]:
+    labels = scores.labels[scores.test]
+    all_normal = Confusion(tn=int((labels == 0).sum()), fp=0, fn=int(labels.sum()), tp=0)
+    mean = new_scores(run)
+    add_slides_scores(mean, images, images.mean.expand_as)
+    add_normalised_score(mean, images, images.mean.expand_as)
+    found = {}
+    for name in mean.values:
+        pixel = _pixel(pixel_rates(mean.maps[name], masks)) if masks else None
+        found[name] = {**judge(mean, name, run.settings.calibration_fraction), "pixel": pixel}
+    nothing = {"auroc": {"value": 0.5}, "f_normal": {"value": f_normal(all_normal)}}
+    return {"all_normal": nothing, "mean_image": found}
+
+
+def evaluate_all(run: Run, second: bool = True) -> dict[str, Any]:
+    """What lessons 04 to 07 find out about the run's networks; they are trained now if need be.
+
+    Args:
+        run: the run.
+        second: where the run's network is no denoiser, lesson 07 has a second one. False leaves
+            it out, and the score of lesson 07 with it.
+    """
+    images = prepare(run)
+    scores = scored(run, images, trained(run, images))
+    if second or run.settings.denoise:
+        scored_normalised(run, images, denoiser(run, images), scores)
+    return evaluate(run, images, scores)
+
+
+class Row(NamedTuple):
+    """The figures of one detector, as tables show them; None where there is none."""
+
+    detector: str
+    auroc: float
+    pixel_auroc: float | None
+    au_pro: float | None
+    f_normal: float
+    f_splits: tuple[float, float, float] | None  # mean, 5 % and 95 % quantile
+    test: Confusion | None
+
+
+SCORE_NAMES = {"l2": "L2", "ssim": "SSIM", "normalised": "normalised"}
+
+
+def rows_of(summary: dict[str, Any]) -> list[Row]:
+    """One row a detector of summary.json, the baselines last."""
+    named = [(SCORE_NAMES[name], summary["scores"].get(name)) for name in SCORE_NAMES]
+    baselines = summary["baselines"]
+    named.append(("all called normal", baselines["all_normal"]))
+    for name, text in SCORE_NAMES.items():
+        named.append((f"mean image, {text}", baselines["mean_image"].get(name)))
+    return [_row(name, found) for name, found in named if found]
+
+
+def _row(detector: str, found: dict[str, Any]) -> Row:
+    pixel, splits = found.get("pixel") or {}, found.get("f_normal_splits")
+    return Row(
+        detector,
+        float(found["auroc"]["value"]),
+        pixel.get("auroc"),
+        pixel.get("au_pro"),
+        float(found["f_normal"]["value"]),
+        (splits["mean"], splits["p05"], splits["p95"]) if splits else None,
+        Confusion(**found["test"]) if "test" in found else None,
+    )
+
+
+def read_rows(path: Path) -> tuple[dict[str, Any], list[Row]]:
+    """The settings and the detectors of a run.
+
+    Args:
+        path: its summary.json.
+
+    Raises:
+        CourseError: if it is missing or damaged, or the run is not finished.
+    """
+    summary = read_json(path)
+    with damaged(path):
+        return dict(summary["settings"]), rows_of(summary)
+
+
+def overview(summary: dict[str, Any]) -> list[dict[str, Any]]:
+    """One row a detector of summary.json for a lesson's table: AUROC, mean F and AU-PRO."""
+    return [
+        {
+            "detector": row.detector,
+            "AUROC": row.auroc,
+            "mean F (normal)": row.f_splits[0] if row.f_splits else row.f_normal,
+            "AU-PRO": row.au_pro,
+        }
+        for row in rows_of(summary)
+    ]

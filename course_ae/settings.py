@@ -1,0 +1,120 @@
+"""Settings of a run: what can be chosen, the profiles, and clear words for a wrong choice."""
+
+from dataclasses import dataclass, fields, replace
+from typing import Any
+
+from course_ae.support.errors import CourseError, nearest
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Everything that changes the numbers of a run. The defaults are the slides' recipe."""
+
+    category: str = "bottle"  # the product to inspect
+    profile: str = "slides"  # where the values below come from
+    seed: int = 0  # of the initial weights, the order of the images and both splits
+    width: float = 1.0  # factor on AlexNet's channel counts
+    bottleneck: int = 2048  # size of the code
+    batch_norm: bool = True  # normalise every hidden layer
+    skips: bool = False  # hand the encoder's maps over to the decoder
+    flips: bool = True  # train on the flipped images as well
+    denoise: bool = False  # paint stains on the input and ask for the clean image
+    loss: str = "ssim"  # what training minimises: ssim, l2 or ssim_l1
+    learning_rate: float = 1e-4  # Adam's step size, the highest one of a cycle
+    one_cycle: bool = False  # let the step size rise and then fall to nothing
+    batch_size: int = 8  # images a step
+    epochs: int = 150  # passes over the training images, at most
+    patience: int = 10  # epochs without a better validation loss before training stops
+    val_fraction: float = 0.05  # of the good training images, to watch the training
+    calibration_fraction: float = 0.3  # of the test images, to search the threshold
+
+
+# Lesson 07: what makes a very good detector of the slides' autoencoder, on any category.
+DENOISE: dict[str, Any] = {
+    "skips": True,
+    "flips": False,
+    "denoise": True,
+    "loss": "ssim_l1",
+    "learning_rate": 1e-3,
+    "one_cycle": True,
+}
+
+PROFILES: dict[str, dict[str, Any]] = {
+    "quick": {
+        "width": 0.25,
+        "bottleneck": 256,
+        "learning_rate": 2e-3,
+        "one_cycle": True,
+        "epochs": 14,
+        "val_fraction": 0.1,
+    },
+    "slides": {},
+    "best": {
+        **DENOISE,
+        "width": 0.5,
+        "bottleneck": 1024,
+        "epochs": 60,
+        "patience": 60,
+        "val_fraction": 0.1,
+    },
+}
+
+# Allowed values: the lowest and the highest, both included, or a tuple of words.
+LIMITS: dict[str, tuple[Any, Any] | tuple[str, ...]] = {
+    "seed": (0, 2**32 - 1),
+    "width": (0.01, 4.0),
+    "bottleneck": (1, 65536),
+    "loss": ("ssim", "l2", "ssim_l1"),
+    "learning_rate": (1e-8, 1.0),
+    "batch_size": (2, 4096),  # batch normalisation needs two images
+    "epochs": (1, 100_000),
+    "patience": (1, 100_000),
+    "val_fraction": (0.001, 0.9),
+    "calibration_fraction": (0.01, 0.99),
+}
+
+
+def setting_types() -> dict[str, type]:
+    """Name and type of each setting that can be overridden."""
+    return {field.name: field.type for field in fields(Settings) if field.name != "profile"}
+
+
+def make_settings(profile: str = "quick", **overrides: Any) -> Settings:
+    """Settings of a profile, with single values replaced; None keeps the profile's value.
+
+    Raises:
+        CourseError: for a profile or a setting that does not exist (the nearest one is named), a
+            value of the wrong type, or one out of range.
+    """
+    if profile not in PROFILES:
+        raise CourseError(f"There is no profile '{profile}'{nearest(profile, list(PROFILES))}")
+    settings = replace(Settings(), profile=profile, **PROFILES[profile])
+    known = setting_types()
+    for name, value in overrides.items():
+        if name not in known:
+            raise CourseError(f"There is no setting '{name}'{nearest(name, list(known))}")
+        if value is not None:
+            checked = _check(name, value, known[name])
+            settings = replace(settings, **{name: checked})
+    return settings
+
+
+def _check(name: str, value: Any, wanted: type) -> Any:
+    if wanted is float and isinstance(value, int) and not isinstance(value, bool):
+        value = float(value)
+    if type(value) is not wanted:
+        words = {int: "a whole number", float: "a number", bool: "True or False", str: "a word"}
+        raise CourseError(f"The setting '{name}' must be {words[wanted]}, not {value!r}.")
+    limits = LIMITS.get(name)
+    if limits is None:
+        return value
+    if wanted is str:
+        if value not in limits:
+            raise CourseError(
+                f"The setting '{name}' has no value '{value}'{nearest(value, limits)}"
+            )
+    elif not limits[0] <= value <= limits[1]:  # also refuses nan
+        raise CourseError(
+            f"The setting '{name}' must lie between {limits[0]} and {limits[1]}, not {value}."
+        )
+    return value

@@ -1,0 +1,125 @@
+"""One command executes all lessons: with another seed, few epochs, and from some other folder."""
+
+import csv
+import json
+import os
+import subprocess
+import sys
+
+import pytest
+from lesson_files import LESSONS, code_cells, spoken
+
+EPOCHS = 3  # too few to learn much; that a whole training does is in tests/slow
+
+
+@pytest.fixture(scope="module")
+def chain(tmp_path_factory):
+    """The run folder and what was printed."""
+    folder = tmp_path_factory.mktemp("chaîne de leçons")
+    command = [sys.executable, "-m", "course_ae", "run", "--run", str(folder / "run")]
+    command += ["-p", "seed", "1", "-p", "epochs", str(EPOCHS)]
+    done = subprocess.run(command, capture_output=True, text=True, encoding="utf-8", cwd=folder,
+                          env={**os.environ, "PYTHONIOENCODING": "utf-8"})  # fmt: skip
+    assert done.returncode == 0, done.stdout + done.stderr
+    return folder / "run", done.stdout
+
+
+def read_json(path):
+    return json.loads(path.read_text(encoding="utf-8"))
+
+
+def read_csv(path):
+    with path.open(encoding="utf-8", newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def auroc(rows, name):
+    """The share of pairs in the right order."""
+    good, defective = ([float(row[name]) for row in rows if row["label"] == y] for y in "01")
+    pairs = [(d > g) + (d == g) / 2 for d in defective for g in good]
+    return sum(pairs) / len(pairs)
+
+
+def test_it_executes_every_lesson_and_prints_the_result(chain):
+    folder, printed = chain
+    assert sorted(path.name for path in (folder / "notebooks").iterdir()) == [
+        path.name for path in LESSONS
+    ]
+    summary = read_json(folder / "summary.json")
+    for name, heading in (("l2", "L2"), ("ssim", "SSIM"), ("normalised", "normalised")):
+        (line,) = [line for line in printed.splitlines() if line.startswith(f"{heading} ")]
+        assert f"{summary['scores'][name]['auroc']['value']:.3f}" in line
+    assert str(folder / "report" / "index.html") in printed
+
+
+def test_it_uses_the_parameters_and_trains_as_they_say(chain):
+    settings = read_json(chain[0] / "settings.json")["settings"]
+    assert (settings["seed"], settings["epochs"], settings["profile"]) == (1, EPOCHS, "quick")
+    rows, summary = read_csv(chain[0] / "history.csv"), read_json(chain[0] / "summary.json")
+    assert len(rows) == summary["training"]["epochs"] == EPOCHS
+    losses = [float(row["train_loss"]) for row in rows]
+    assert losses == sorted(losses, reverse=True)
+    assert summary["counts"]["train_augmented"] == 3 * summary["counts"]["train"]
+    assert summary["denoiser_training"]["epochs"] == 2 * EPOCHS
+
+
+def test_the_figures_are_those_of_the_files_that_the_run_left(chain):
+    """Recomputed by other means than the lessons'."""
+    summary = read_json(chain[0] / "summary.json")
+    scores = read_csv(chain[0] / "scores.csv")
+    for name in ("l2", "ssim", "normalised"):
+        found = summary["scores"][name]
+        assert found["auroc"]["value"] == pytest.approx(auroc(scores, name))
+        above = [float(row[name]) > found["threshold"] for row in scores if row["part"] == "test"]
+        truth = [row["label"] == "1" for row in scores if row["part"] == "test"]
+        counts = [
+            sum((a, t) == pair for a, t in zip(above, truth, strict=True))
+            for pair in ((False, False), (True, False), (False, True), (True, True))
+        ]
+        assert list(found["test"].values()) == counts
+
+
+def test_the_claims_of_lesson_06_agree_with_its_trainings(chain):
+    folder = chain[0]
+    summary, rows = read_json(folder / "summary.json"), read_csv(folder / "two_by_two.csv")
+    gaps = [float(row["auroc_l2"]) - float(row["auroc_ssim"]) for row in rows]
+    first = summary["claims"][0]
+    assert first["text"].startswith("L2 separates better than SSIM")
+    assert first["difference"] == pytest.approx(sum(gaps) / len(gaps))
+    said = spoken(folder / "notebooks")
+    for claim in summary["claims"]:
+        decided = {"holds": claim["low"] > 0, "does not hold": claim["high"] < 0}
+        assert decided.get(claim["verdict"], claim["low"] <= 0 <= claim["high"])
+        assert claim["low"] <= claim["difference"] <= claim["high"]
+        assert f"| {claim['text']} | {claim['difference']:+.3f} |" in said
+        assert f"| {claim['verdict']} |" in said
+
+
+def test_the_verdict_of_lesson_07_agrees_with_its_numbers(chain):
+    summary = read_json(chain[0] / "summary.json")
+    ours = summary["scores"]["normalised"]["auroc"]["value"]
+    mean = summary["baselines"]["mean_image"]["normalised"]["auroc"]["value"]
+    verdict = "beats" if ours > mean + 0.005 else "does not beat"
+    said = spoken(chain[0] / "notebooks")
+    assert f"({ours:.3f}) {verdict} the best mean image ({mean:.3f})" in said
+
+
+def test_the_report_leads_with_the_table_and_links_every_lesson(chain):
+    index = (chain[0] / "report" / "index.html").read_text(encoding="utf-8")
+    for path in LESSONS:
+        assert f'href="{path.stem}.html"' in index
+        assert (chain[0] / "report" / f"{path.stem}.html").is_file()
+    assert index.index("AUROC") < index.index("01_dataset_exploration.html")
+
+
+def test_the_report_begins_with_the_pictures_that_lesson_07_saved(chain):
+    index = (chain[0] / "report" / "index.html").read_text(encoding="utf-8")
+    assert (chain[0] / "story.json").is_file()
+    assert 0 < index.index('class="story"') < index.index("<table>")
+
+
+def test_every_exercise_is_solved_on_this_run_too(chain):
+    for path in sorted((chain[0] / "notebooks").iterdir()):
+        for cell in code_cells(path):
+            if "solution" in cell.metadata.get("tags", []):
+                assert cell.outputs[0].text.endswith(": right.\n"), cell.source

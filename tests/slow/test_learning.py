@@ -1,0 +1,16 @@
+"""A whole training of the profile `quick`, with a seed of its own, learns something."""
+
+from course_ae.experiment import evaluation, run_folder, stages
+
+
+def test_a_whole_training_learns_something(tmp_path, capsys):
+    run = run_folder.open_run(run=str(tmp_path / "run"), seed=1)
+    images = stages.prepare(run)
+    scores = stages.scored(run, images, stages.trained(run, images))
+    summary = evaluation.evaluate(run, images, scores)
+    assert "Warning" not in capsys.readouterr().out
+    training = summary["training"]
+    assert training["output_std_over_images"] > training["input_std_over_images"] / 3
+    assert training["val_loss"] < 0.35  # the untrained network's gray picture: above 0.5
+    found = {name: score["auroc"]["value"] for name, score in summary["scores"].items()}
+    assert max(found.values()) > 0.65, found

@@ -1,0 +1,164 @@
+"""Every exercise rejects its usual mistakes by name, accepts what is right, and gives nothing away.
+
+That the lessons' stubs run clean and their solutions are accepted, nbval shows on the notebooks.
+"""
+
+import inspect
+import re
+
+import nbformat
+import numpy as np
+import pytest
+import torch
+
+from course_ae import ssim
+from course_ae.classroom.answers import EXERCISES
+from course_ae.classroom.exercises import check, hint, verdict
+from course_ae.command import notebooks
+from course_ae.scoring import Scores
+from course_ae.support.errors import CourseError
+from course_ae.thresholds import split_test
+
+
+@pytest.fixture(scope="module")
+def given(bottles):
+    """What each exercise is computed from, such that its mistakes differ from what is right."""
+    rng = np.random.default_rng(0)
+    labels = np.array([0] * 70 + [1] * 30)
+    values = {"l2": rng.normal(labels, 1.6), "ssim": 5 + rng.normal(labels, 1.5)}
+    maps = torch.rand(100, 9, 9, generator=torch.Generator().manual_seed(0))
+    masks = [None] * 70 + [np.arange(81).reshape(9, 9) < 50] * 30
+    maps_l2 = torch.where(torch.arange(81).reshape(9, 9) < 9, 2.0, 0.0).expand(100, 9, 9)
+    good = {"l2": rng.normal(0, 0.8, 50)}
+    names = [f"test/x/{i}.png" for i in range(100)]
+    types = np.array(["good"] * 70 + ["x"] * 30)
+    scores = Scores(names, types, labels, *split_test(labels, 0.3, 0), values,
+                    {"normalised": maps, "l2": maps_l2}, good)  # fmt: skip
+    images = rng.random((12, 30, 40)) * np.linspace(0.5, 1, 40)
+    images[:, 3, 7] = 3.0  # the brightest pixel varies least
+    steps = {
+        "a": (0.1, 0.5),
+        "b": (0.5, 0.6),
+        "c": (0.3, 0.9),
+        "Step d": (0.6, 0.4),
+        "e": (0.7, 0.4),
+    }
+    steps["b"] = (0.35, 0.6)
+    tried = [{"step": name, "au_pro": a, "auroc": b} for name, (a, b) in steps.items()]
+    x = bottles[:1]
+    noisy = (x + 0.05 * torch.randn(x.shape, generator=torch.Generator().manual_seed(0))).clamp(
+        0, 1
+    )
+    return {
+        "1.2": (bottles[:4, 0].numpy(),), "1.3": (images,), "2.2": (500, 0),
+        "4.1": (x, noisy), "4.2": (x,),
+        "5.2": (scores,), "5.3": (scores,), "6.1": ({"ssim": rng.uniform(0.5, 1, 100)},),
+        "6.3": (scores,), "7.2": (scores, masks), "7.3": (tried,),
+    }  # fmt: skip
+
+
+each = pytest.mark.parametrize("name", list(EXERCISES))
+
+
+@each
+def test_no_answer_yet_is_no_error_and_no_success(name, given):
+    assert verdict(name, None, *given.get(name, ())) == f'no answer yet. hint("{name}") helps.'
+
+
+@each
+def test_the_right_answer_is_accepted(name, given):
+    arguments = given.get(name, ())
+    assert verdict(name, EXERCISES[name].answers(*arguments)[0], *arguments) == "right."
+
+
+@each
+@pytest.mark.parametrize("number", [0, 1])
+def test_two_usual_mistakes_are_known_by_name(name, number, given):
+    arguments = given.get(name, ())
+    _, *mistakes = EXERCISES[name].answers(*arguments)
+    assert len(mistakes) == len(EXERCISES[name].mistakes) == 2
+    sentence = EXERCISES[name].mistakes[number]
+    assert verdict(name, mistakes[number], *arguments) == f"not yet. {sentence}"
+
+
+WRONG = {"a number": -123.4, "a word in quotes": "teapot", "a pair of numbers": (-5, -5),
+         "a set of words": {"teapot"}}  # fmt: skip
+
+
+@each
+def test_another_wrong_answer_and_one_of_another_form_get_a_sentence(name, given):
+    arguments, form = given.get(name, ()), EXERCISES[name].form
+    assert verdict(name, WRONG[form], *arguments).startswith("not yet. ")
+    for other in ({"a": 1}, object(), [[1], [2, 3]], np.nan):
+        said = verdict(name, other, *arguments)
+        assert said != "right." and said.endswith(".") and "\n" not in said
+
+
+@each
+def test_neither_hints_nor_replies_hold_the_answer(name, given):
+    exercise, arguments = EXERCISES[name], given.get(name, ())
+    right = exercise.answers(*arguments)[0]
+    words = [right] if isinstance(right, str) else list(right) if np.ndim(right) else [right]
+    if isinstance(right, set):
+        words = [" and ".join(sorted(right))]
+    told = [*exercise.hints, *exercise.mistakes]
+    told += [verdict(name, WRONG[exercise.form], *arguments)]
+    for word in words:
+        if name not in ("2.1", "4.3"):  # a choice of three words; small whole numbers
+            text = f"{word:.6g}" if isinstance(word, float) else str(word)
+            assert not any(re.search(rf"(?<![\w.]){re.escape(text)}(?![\w.])", t) for t in told)
+
+
+@each
+def test_hints_are_printed_one_by_one(name, capsys):
+    for number, text in enumerate(EXERCISES[name].hints, 1):
+        hint(name, number)
+        assert f"Exercise {name}: {text}" in capsys.readouterr().out
+    with pytest.raises(CourseError, match="hints 1 to"):
+        hint(name, len(EXERCISES[name].hints) + 1)
+
+
+def test_a_check_without_what_it_is_computed_from_says_how_to_call_it():
+    assert verdict("5.3", 1.0) == 'call it as its cell does, check("5.3", answer, scores).'
+
+
+def test_every_lesson_hands_over_what_its_exercises_are_computed_from():
+    for path in notebooks.lessons():
+        for cell in nbformat.read(path, as_version=4).cells:
+            for name, rest in re.findall(r'check\("([\d.]+)", answer(.*)\)', cell.source):
+                wanted = inspect.signature(EXERCISES[name].answers).parameters
+                assert rest.count(", ") == len(wanted)
+
+
+def test_an_exercise_that_does_not_exist_names_the_nearest(capsys):
+    with pytest.raises(CourseError, match=r"no exercise '5\.22'; did you mean '5\.2'\?"):
+        check("5.22", 1)
+
+
+def test_every_exercise_has_a_stub_and_a_solution_in_its_lesson():
+    found = {"exercise": [], "solution": []}
+    for path in notebooks.lessons():
+        for cell in nbformat.read(path, as_version=4).cells:
+            for tag in found:
+                if tag in cell.metadata.get("tags", []):
+                    (name,) = re.findall(r'check\("([\d.]+)", answer', cell.source)
+                    assert name.startswith(f"{int(path.name[:2])}.")
+                    found[tag].append(name)
+                    assert cell.source.startswith("answer = None\n") is (tag == "exercise")
+                    says = "no answer yet" if tag == "exercise" else "right."
+                    assert f"Exercise {name}: {says}" in cell.outputs[0].text
+    assert found["exercise"] == found["solution"] == list(EXERCISES)
+
+
+def test_answers_of_arrays_tensors_and_capitals_count(given):
+    assert verdict("3.1", np.int64(55)) == "right."
+    assert verdict("2.1", " Green ") == "right."
+    assert verdict("2.3", ["Pill", "screw"]) == "right."
+    assert verdict("6.2", torch.tensor(0.8333)) == "right."
+
+
+def test_what_the_exercises_compute_is_what_the_package_computes(bottles):
+    x = bottles[:1]
+    share = EXERCISES["4.2"].answers(x)[0]
+    losses = [ssim.ssim_loss(x.roll(n, dims=-1), x).item() for n in (1, 6)]
+    assert share == pytest.approx(losses[0] / losses[1])

@@ -1,0 +1,72 @@
+"""README, environment files and CI say the same."""
+
+import json
+import re
+import tomllib
+from pathlib import Path
+
+import pytest
+
+from course_ae.command.cli import main
+
+ROOT = Path(__file__).resolve().parent.parent
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+
+
+def test_ci_calls_exactly_the_test_command_of_the_readme():
+    command = re.search(r"\*\*Pass the tests\*\*:\n\n```\n(.+)\n```", README)[1]
+    assert command.endswith("pytest")
+    assert command in (ROOT / ".ci" / "run").read_text(encoding="utf-8").splitlines()
+
+
+def test_the_conda_environment_is_in_step_with_pyproject():
+    lines = (ROOT / "environment.yml").read_text(encoding="utf-8").splitlines()
+    entries = [line.strip().removeprefix("- ") for line in lines]
+    assert f"python{PROJECT['requires-python']}" in entries
+    assert "-e .[dev]" in entries  # so that versions are named in one place only
+    assert "conda-forge" in entries
+    assert not set(re.findall(r"[\w-]+", " ".join(PROJECT["dependencies"]))) & set(entries)
+
+
+def test_every_lesson_is_in_the_readme():
+    lessons = sorted(path.name for path in (ROOT / "notebooks").glob("[0-9][0-9]_*.ipynb"))
+    assert re.findall(r"\(notebooks/([^)]+\.ipynb)\)", README) == lessons
+
+
+def test_every_module_is_in_the_readme():
+    modules = {path.stem for path in (ROOT / "course_ae").glob("*.py")} - {"__init__", "__main__"}
+    assert {name for name in modules if f"`{name}`" not in README} == set()
+
+
+def test_pictures_and_files_that_the_readme_names_exist():
+    for target in re.findall(r"\]\((?!https?:)([^)]+)\)", README):
+        assert (ROOT / target).is_file(), target
+
+
+def test_the_result_table_is_printed_by_the_command_and_not_typed(capsys):
+    (command,) = re.findall(r"`course-ae (table tests/results/\*\.json)`", README)
+    folder = ROOT / "tests" / "results"
+    paths = sorted(str(path) for path in folder.glob(command.rpartition("/")[2]))
+    assert paths
+    assert main(["table", *paths]) == 0
+    assert capsys.readouterr().out.strip() in README
+
+
+@pytest.mark.parametrize("name", ["missing", "settings.json"])
+def test_a_table_of_something_else_is_one_sentence(name, tmp_path, capsys):
+    path = tmp_path / name
+    if name != "missing":
+        path.write_text('{"settings": {}}', encoding="utf-8")
+    assert main(["table", str(path)]) == 2
+    printed = capsys.readouterr()
+    assert printed.out == "" and len(printed.err.splitlines()) == 1
+
+
+def test_the_ladder_of_the_readme_is_that_of_the_run():
+    text = (ROOT / "tests" / "results" / "bottle-slides-0.json").read_text(encoding="utf-8")
+    rows = json.loads(text)["ladder"]
+    lines = [f"| {r['step']} | {r['auroc']:.3f} | {r['pixel_auroc']:.3f} | {r['au_pro']:.3f} |"
+             for r in rows]  # fmt: skip
+    assert len(rows) == 6
+    assert "\n".join(lines) in README
