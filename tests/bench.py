@@ -1,10 +1,12 @@
-"""What this machine can do: `course-ae bench`.
+"""What this machine can do: `python tests/bench.py`.
 
 Each part runs in a new process, so that none finds what another one has loaded, and memory is
 counted from nothing. Speeds are those of one run on one machine; what can be compared between
 machines are the ratios.
 """
 
+import argparse
+import json
 import multiprocessing
 import os
 import platform
@@ -24,10 +26,11 @@ from torch import Tensor, nn
 from torch.utils.data import DataLoader, Dataset
 
 from course_ae import metrics
+from course_ae.command.tables import plain_table
 from course_ae.data import Sample, load_samples, select
 from course_ae.experiment.run_folder import draw_sample_bottles
 from course_ae.preprocessing import load_images, preprocess, to_tensor, with_flips
-from course_ae.scoring import DIFFERENCES, difference_maps, mean_score
+from course_ae.scoring import SLIDES_SCORES, difference_maps, mean_score
 from course_ae.settings import PROFILES, Settings, make_settings
 from course_ae.support.device import choose_device
 from course_ae.support.fast_conv import FastConvTranspose2d
@@ -41,7 +44,7 @@ from course_ae.training import (
 )
 
 BOTTLE = 209  # good training images of class bottle
-IMAGES, HELD_OUT = 48, 6  # of the race, each image with its flips
+IMAGES, VAL = 48, 6  # of the race, each image with its flips
 SPEED_EPOCHS = 3  # of the slides' network
 STEPS = 12  # to measure the speed of a profile's network
 MAPS, MAP_SIZE = 83, 900  # test images of class bottle
@@ -120,7 +123,7 @@ def _race(settings: Settings) -> dict[str, Any]:
     They start from the same weights and see the same images in the same order.
     """
     device = choose_device()
-    samples = select(_samples(), "train")[: IMAGES + HELD_OUT]
+    samples = select(_samples(), "train")[: IMAGES + VAL]
     x = to_tensor(load_images(samples)).to(device)
     x_train, x_val = with_flips(x[:IMAGES]), with_flips(x[IMAGES:])
     files = FlippedFiles([sample.path for sample in samples[:IMAGES]])
@@ -209,8 +212,8 @@ def scoring() -> dict[str, Any]:
 
     def score() -> None:
         x_hat = reconstruct(model, x)
-        for kind in DIFFERENCES:
-            mean_score(difference_maps(x, x_hat, kind)).cpu()
+        for name in SLIDES_SCORES:
+            mean_score(difference_maps(x, x_hat, name)).cpu()
 
     return {"images": len(x), "images_per_second": len(x) / min(_seconds(score) for _ in range(5))}
 
@@ -267,8 +270,8 @@ def _profile(x: Tensor, settings: Settings) -> dict[str, float]:
 
     steps()  # the first ones are slower
     speed = STEPS * settings.batch_size / _seconds(steps)
-    held_out = round(settings.val_fraction * BOTTLE)
-    images = (BOTTLE - held_out) * (3 if settings.flips else 1)
+    val = round(settings.val_fraction * BOTTLE)
+    images = (BOTTLE - val) * (3 if settings.flips else 1)
     return {
         "images_per_second": speed,
         "epochs": settings.epochs,
@@ -340,3 +343,27 @@ def table(found: dict[str, dict[str, Any]]) -> list[tuple[str, ...]]:
         speed = f"{p['epochs']} epochs, {p['images_per_second']:.0f} images/s"
         rows.append((f"profile {name}, at most", minutes, speed, ""))
     return rows
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Measures, and prints a table or JSON; a word on standard error says how far it is."""
+    parser = argparse.ArgumentParser(description="Measures speed and memory (some minutes).")
+    parser.add_argument("--json", action="store_true", help="print all figures as JSON")
+    parser.add_argument("--device", default="", metavar="NAME", help="cpu, cuda or mps")
+    args = parser.parse_args(arguments)
+    if args.device:
+        os.environ["COURSE_AE_DEVICE"] = args.device  # the processes of the parts see it too
+    found = {}
+    for name, figures in measure():
+        found[name] = figures
+        print(f"{name} ...", file=sys.stderr, flush=True)
+    if args.json:
+        print(json.dumps(found, indent=2))
+        return 0
+    print("{device}, {cores} cores, {threads} threads, torch {torch}".format(**found["machine"]))
+    print(plain_table(table(found)))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -21,11 +21,12 @@ import numpy as np
 import torch
 from PIL import Image
 
-from course_ae.command import predict, report
+from course_ae.command import predict, report, tables
 from course_ae.command.cli import parse_pairs
 from course_ae.data import Sample, find_category, load_mask, load_samples
 from course_ae.datasets.sample_bottles import COUNTS, write_sample_bottles
 from course_ae.experiment import run_folder, stages
+from course_ae.experiment.evaluation import evaluate_all, read_rows
 from course_ae.settings import Settings, make_settings, setting_types
 from course_ae.support.errors import CourseError
 from course_ae.support.images import image_size, open_image
@@ -94,12 +95,11 @@ class Fuzz:
         names = ("settings.json", "summary.json")
         self.json = {name: json.loads((self.run / name).read_text()) for name in names}
         self.binary = {
-            name: (self.run / name).read_bytes() for name in ("reference.npz", "model.pt")
+            name: (self.run / name).read_bytes()
+            for name in ("reference.npz", "denoiser.pt", "model.pt")
         }
 
     def _finished_run(self) -> Path:
-        from course_ae.experiment.evaluation import evaluate_all
-
         run = run_folder.open_run(
             data=str(self.folder / "data"), run=str(self.folder / "run"),
             width=0.02, bottleneck=2, epochs=1, batch_size=2,
@@ -157,7 +157,7 @@ class Fuzz:
         whole = path.read_bytes()
         path.write_bytes(content)
         try:
-            chance.choice([self._resume, self._predict, self._table])()
+            chance.choice([self._resume, self._predict, self._table, self._report])()
         finally:
             path.write_bytes(whole)
 
@@ -165,15 +165,16 @@ class Fuzz:
         run_folder.find_run(**run_folder.recorded(self.run))
 
     def _predict(self) -> None:
-        detector = predict.load_detector(self.run, random.choice(["", "l2", "best"]))
+        detector = predict.load_detector(self.run, random.choice(["", "l2", "normalised"]))
         detector.maps(torch.zeros(1, 1, 227, 227))
 
     def _table(self) -> None:
-        summary = run_folder.read_json(self.run / "summary.json")
-        with run_folder.damaged(self.run / "summary.json"):
-            report.comparison_table([summary])
-            report.plain_table(report.result_table(summary))
-            report.training_facts(summary)
+        settings, rows = read_rows(self.run / "summary.json")
+        tables.comparison_table([(settings, rows)])
+        tables.plain_table(tables.result_table(rows))
+
+    def _report(self) -> None:
+        report.write_report(run_folder.find_run(**run_folder.recorded(self.run)))
 
     def data_folder(self, chance: random.Random) -> None:
         """A folder of data in which files were renamed, moved, emptied or added."""

@@ -21,6 +21,7 @@ from matplotlib.text import Text
 from matplotlib.ticker import LogLocator, MaxNLocator, NullLocator, PercentFormatter
 from sklearn.metrics import roc_curve
 
+from course_ae.experiment.evaluation import SCORE_NAMES
 from course_ae.metrics import PixelRates
 from course_ae.scoring import Scores
 from course_ae.thresholds import Confusion, count_errors
@@ -117,11 +118,6 @@ def style_of(defect_type: str, defect_types: Iterable[str]) -> tuple[str, str]:
     return DEFECT_STYLES[place % len(DEFECT_STYLES)]
 
 
-def spelled(score_name: str) -> str:
-    """The name of a score as text has it: "L2", "SSIM", "normalised"."""
-    return score_name.upper() if score_name in ("l2", "ssim") else score_name
-
-
 def draw_image(axes: Axes, image: np.ndarray, title: str = "", **kwargs: Any) -> Any:
     """One image without axes; gray ones (H, W) in [0, 1] or in 0 to 255 from black to white."""
     if image.ndim == 2:
@@ -175,7 +171,7 @@ def score_strip(axes: Axes, scores: Scores, name: str) -> None:
     values = scores.values[name]
     defect_types = sorted(set(scores.defect_types), key=lambda known: (known != "good", known))
     strip(axes, {known: values[scores.defect_types == known] for known in defect_types})
-    axes.set_title(f"{spelled(name)} difference score", fontsize=10)
+    axes.set_title(f"{SCORE_NAMES[name]} difference score", fontsize=10)
     axes.axhline(values[scores.labels == 0].max(), color="black", ls=":", lw=1)
 
 
@@ -297,7 +293,7 @@ def scatter_scores(axes: Axes, scores: Scores, name: str, part: str) -> np.ndarr
         colour, marker = style_of(defect_type, scores.defect_types)
         axes.scatter(where, scores.values[name][order[where]], c=colour, marker=marker, s=26,
                      label=defect_type, linewidths=0)  # fmt: skip
-    axes.set_title(f"{part} part, {spelled(name)} difference score", fontsize=10)
+    axes.set_title(f"{part} part, {SCORE_NAMES[name]} difference score", fontsize=10)
     axes.set(xlabel="image", ylabel="difference score")
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     return order
@@ -331,7 +327,7 @@ def error_curve(scores: Scores, name: str, threshold: float) -> Figure:
     ):
         axes.step(steps_of(values), counts, line, where="post", color=colour, label=label)
     axes.axvline(threshold, color=GREEN, lw=2, alpha=0.7, label="chosen threshold")
-    axes.set_xlabel(f"threshold on the {spelled(name)} difference score")
+    axes.set_xlabel(f"threshold on the {SCORE_NAMES[name]} difference score")
     axes.set_ylabel("calibration images")
     axes.legend(fontsize=8)
     return figure
@@ -371,9 +367,9 @@ def split_histogram(splits: dict[str, np.ndarray], slides: dict[str, float]) -> 
     for (name, found), hatch, line in zip(splits.items(), ("///", ""), ("--", "-."), strict=True):
         colour, _, _ = SCORE_STYLES[name]
         axes.hist(found, bins, color=colour, hatch=hatch, alpha=0.6, edgecolor="white",
-                  label=f"{spelled(name)}, {len(found)} splits")  # fmt: skip
+                  label=f"{SCORE_NAMES[name]}, {len(found)} splits")  # fmt: skip
         axes.axvline(slides[name], color=colour, ls=line, lw=2,
-                     label=f"{spelled(name)} on the slides, {slides[name]}")  # fmt: skip
+                     label=f"{SCORE_NAMES[name]} on the slides, {slides[name]}")  # fmt: skip
     axes.set_xlabel("F on the normal class, test part")
     axes.set_ylabel("splits")
     axes.legend(fontsize=8, loc="upper left")
@@ -392,10 +388,10 @@ def roc_and_pro(scores: Scores, rates: dict[str, PixelRates], max_fpr: float = 0
     for name, values in scores.values.items():
         colour, line, _ = SCORE_STYLES[name]
         fpr, tpr, _ = roc_curve(scores.labels, values, drop_intermediate=False)
-        left.plot(fpr, tpr, line, c=colour, label=spelled(name))
+        left.plot(fpr, tpr, line, c=colour, label=SCORE_NAMES[name])
         if name in rates:
             fpr = np.linspace(0, 1, 1001) ** 2  # denser where the curve is steep
-            right.plot(fpr, rates[name].curves(fpr)[1], line, c=colour, label=spelled(name))
+            right.plot(fpr, rates[name].curves(fpr)[1], line, c=colour, label=SCORE_NAMES[name])
     left.plot([0, 1], [0, 1], ":", c="black", label="a coin")
     left.set(xlabel="good images called defective", ylabel="defective images found")
     left.set_title("images: ROC", fontsize=10)
@@ -409,7 +405,7 @@ def roc_and_pro(scores: Scores, rates: dict[str, PixelRates], max_fpr: float = 0
 
 def two_by_two(rows: Sequence[dict[str, Any]]) -> Figure:
     """AUROC of each training by its loss and by the score; the bar is the mean of the seeds."""
-    return _trainings(rows, lambda row: f"trained with {spelled(row['loss'])}")
+    return _trainings(rows, lambda row: f"trained with {SCORE_NAMES[row['loss']]}")
 
 
 def sweep(rows: Sequence[dict[str, Any]]) -> Figure:
@@ -428,7 +424,7 @@ def _trainings(rows: Sequence[dict[str, Any]], group: Callable[[dict[str, Any]],
             x = i + 0.25 * (j - (len(names) - 1) / 2)
             values = [row[f"auroc_{name}"] for row in rows if group(row) == one]
             places = np.linspace(x - 0.04, x + 0.04, len(values))  # equal ones side by side
-            label = f"{spelled(name)} score" if i == 0 else None
+            label = f"{SCORE_NAMES[name]} score" if i == 0 else None
             axes.scatter(places, values, c=colour, marker=marker, label=label)
             axes.hlines(np.mean(values), x - 0.1, x + 0.1, color=colour)
     axes.set_xticks(range(len(groups)), groups, fontsize=8)

@@ -272,16 +272,20 @@ def rows_of(summary: dict[str, Any]) -> list[Row]:
 
 
 def _row(detector: str, found: dict[str, Any]) -> Row:
-    pixel, splits = found.get("pixel") or {}, found.get("f_normal_splits")
+    pixel, splits, test = found.get("pixel") or {}, found.get("f_normal_splits"), found.get("test")
     return Row(
         detector,
         float(found["auroc"]["value"]),
-        pixel.get("auroc"),
-        pixel.get("au_pro"),
+        _number(pixel.get("auroc")),
+        _number(pixel.get("au_pro")),
         float(found["f_normal"]["value"]),
-        (splits["mean"], splits["p05"], splits["p95"]) if splits else None,
-        Confusion(**found["test"]) if "test" in found else None,
+        tuple(float(splits[name]) for name in ("mean", "p05", "p95")) if splits else None,
+        Confusion(**{name: int(count) for name, count in test.items()}) if test else None,
     )
+
+
+def _number(value: Any) -> float | None:
+    return None if value is None else float(value)
 
 
 def read_rows(path: Path) -> tuple[dict[str, Any], list[Row]]:
@@ -295,7 +299,10 @@ def read_rows(path: Path) -> tuple[dict[str, Any], list[Row]]:
     """
     summary = read_json(path)
     with damaged(path):
-        return dict(summary["settings"]), rows_of(summary)
+        settings = dict(summary["settings"])
+        if not {"category", "profile"} <= set(settings):
+            raise KeyError("category and profile")
+        return settings, rows_of(summary)
 
 
 def overview(summary: dict[str, Any]) -> list[dict[str, Any]]:

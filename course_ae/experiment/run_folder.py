@@ -301,7 +301,7 @@ def damaged(path: Path) -> Iterator[None]:
         yield
     except CourseError:
         raise
-    except (KeyError, TypeError, ValueError, AttributeError, IndexError) as error:
+    except (LookupError, TypeError, ValueError, AttributeError, OverflowError) as error:
         raise CourseError(
             f"'{path}' lacks figures or was changed; repeat 'course-ae run' on this run folder."
         ) from error

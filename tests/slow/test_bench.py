@@ -1,14 +1,13 @@
-"""What `course-ae bench` measures, on a small scale: the race is fair and the figures are real."""
+"""What `python tests/bench.py` measures, on a small scale: a fair race and real figures."""
 
 import json
 
+import bench
 import psutil
 import pytest
 import torch
 from torch import nn
 
-from course_ae import bench
-from course_ae.command.cli import main
 from course_ae.settings import make_settings
 from course_ae.training import build_model
 
@@ -22,13 +21,13 @@ def small(small_data, monkeypatch):
         bench, "make_settings",
         lambda profile, **changes: make_settings(profile, width=0.1, bottleneck=16, **changes),
     )  # fmt: skip
-    small = {"IMAGES": 8, "HELD_OUT": 3, "SPEED_EPOCHS": 1, "STEPS": 2, "MAPS": 4, "MAP_SIZE": 60}
+    small = {"IMAGES": 8, "VAL": 3, "SPEED_EPOCHS": 1, "STEPS": 2, "MAPS": 4, "MAP_SIZE": 60}
     for name, value in small.items():
         monkeypatch.setattr(bench, name, value)
 
 
 def test_json_and_table_hold_what_was_measured(small, capsys, monkeypatch):
-    assert main(["bench", "--json"]) == 0
+    assert bench.main(["--json"]) == 0
     found = json.loads(capsys.readouterr().out)
     t = found["training"]
     assert t["ratio"] == pytest.approx(t["images_per_second"] / t["plain_images_per_second"])
@@ -55,8 +54,8 @@ def test_the_plain_twin_is_torch_alone(small):
     settings = make_settings("slides", width=0.1, bottleneck=16)
     ours = build_model(settings, torch.device("cpu"))
     plain = bench._plain_twin(ours, settings)
-    kinds = {type(layer) for layer in plain.modules()}
-    assert nn.ConvTranspose2d in kinds and bench.FastConvTranspose2d not in kinds
+    layers = {type(layer) for layer in plain.modules()}
+    assert nn.ConvTranspose2d in layers and bench.FastConvTranspose2d not in layers
     assert bench.FastConvTranspose2d in {type(layer) for layer in ours.modules()}
     x = torch.rand(2, 1, 227, 227)
     ours.eval(), plain.eval()

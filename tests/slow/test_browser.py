@@ -1,4 +1,4 @@
-"""The explorers in a real JupyterLab in headless Chromium: `pytest -m browser`.
+"""The explorers in a real JupyterLab in headless Chromium.
 
 The lessons' own cells run in one notebook, on a small run. What the browser shows is compared with
 what the pure functions say in this process, on the same run.
@@ -18,10 +18,13 @@ import nbformat
 import pytest
 import torch
 from nbformat.v4 import new_code_cell, new_notebook
+from tiny_run import TINY, make_run
 
 from course_ae import metrics, training
 from course_ae.classroom import widgets
-from course_ae.classroom.widgets.threshold import ThresholdView, short
+from course_ae.classroom.story import save_story
+from course_ae.classroom.widgets.threshold import ThresholdView
+from course_ae.classroom.widgets.view import short
 from course_ae.command import notebooks, report, slides
 from course_ae.experiment import evaluation, run_folder, stages
 from course_ae.thresholds import search_threshold
@@ -33,12 +36,13 @@ if CHROMIUM is None:
     pytest.skip("there is no Chromium on this machine", allow_module_level=True)
 sync_api = pytest.importorskip("playwright.sync_api")
 
-SMALL = {"epochs": 2, "width": 0.1, "bottleneck": 16, "batch_size": 4}
 PRELUDE = """
 import numpy as np
 import torch
-from course_ae import evaluation, metrics, pipeline, runs, training, widgets
-lesson = run_folder.open_run(data={data!r}, category="", run={run!r}, **{small!r})
+from course_ae import metrics, training
+from course_ae.classroom import widgets
+from course_ae.experiment import evaluation, run_folder, stages
+lesson = run_folder.open_run(data={data!r}, category="", run={run!r}, **{tiny!r})
 images = stages.prepare(lesson)
 model = untrained = stages.trained(lesson, images)
 scores = stages.scored(lesson, images, model)
@@ -47,10 +51,10 @@ masks = evaluation.masks_at_map_size(lesson.test)
 snapshots, history = stages.read_snapshots(lesson), stages.read_history(lesson)
 fraction = lesson.settings.calibration_fraction
 splits = {{
-    kind: metrics.f_normal_splits(values, scores.labels, fraction)
-    for kind, values in scores.values.items()
+    name: metrics.f_normal_splits(values, scores.labels, fraction)
+    for name, values in scores.values.items()
 }}
-kind = "l2"
+score = "l2"
 """
 EXPLORERS = {  # one cell of each lesson that shows an explorer or a quiz
     "preprocessing": ("02", "preprocessing_explorer("),
@@ -82,10 +86,10 @@ NAMES = [
 def hostile_names(data):
     """Gives the category, the defects and the images names that are no mere names."""
     category = (data / "bottle").rename(data / NAMES[0])
-    kinds = ["broken_large", "broken_small", "contamination"]
-    for kind, name in zip(kinds, NAMES[1:], strict=False):
+    types = ["broken_large", "broken_small", "contamination"]
+    for defect_type, name in zip(types, NAMES[1:], strict=False):
         for part in ("test", "ground_truth"):
-            (category / part / kind).rename(category / part / name.replace("/", ""))
+            (category / part / defect_type).rename(category / part / name.replace("/", ""))
     for i, path in enumerate(sorted(category.glob("*/*/*.png"))):
         if "ground_truth" not in path.parts:
             name = f"{path.stem} {NAMES[i % len(NAMES)]}".replace("/", "")
@@ -99,7 +103,7 @@ class Small:
     """The run of the browser's notebook, opened in this process too."""
 
     def __init__(self, data, folder):
-        self.run = run_folder.open_run(data=str(data), category="", run=str(folder), **SMALL)
+        self.run = run_folder.open_run(data=str(data), category="", run=str(folder), **TINY)
         self.images = stages.prepare(self.run)
         self.model = stages.trained(self.run, self.images)
         self.scores = stages.scored(self.run, self.images, self.model)
@@ -112,8 +116,17 @@ class Small:
 
 
 @pytest.fixture(scope="module")
-def small(small_data, tmp_path_factory):
-    return Small(small_data, tmp_path_factory.mktemp("browser") / "run")
+def small(finished, small_data, tmp_path_factory):
+    folder = shutil.copytree(finished.folder, tmp_path_factory.mktemp("browser") / "run")
+    return Small(small_data, folder)
+
+
+@pytest.fixture(scope="module")
+def front_page(small, finished):
+    """The report of the run, with its pictures and its result."""
+    evaluation.evaluate_all(small.run)
+    save_story(small.run, finished.images, finished.scores, finished.denoiser)
+    return report.write_report(small.run)
 
 
 @pytest.fixture(scope="module")
@@ -125,12 +138,12 @@ def hostile(small_data, tmp_path_factory):
         hostile_names(data)
     except OSError as error:
         pytest.skip(f"no such names on this system: {error}")
-    return Small(data, folder / "run")
+    return make_run(data, folder / "run", category="")
 
 
 def write_explorers(path, run, more=()):
     """A notebook that shows every explorer of a run, and then what else is asked for."""
-    prelude = PRELUDE.format(data=str(run.root), run=str(run.folder), small=SMALL)
+    prelude = PRELUDE.format(data=str(run.root), run=str(run.folder), tiny=TINY)
     cells = [prelude.strip(), *(cell_of(*place) for place in EXPLORERS.values()), *more]
     kernel = {"name": "python3", "display_name": "Python 3", "language": "python"}
     notebook = new_notebook(cells=list(map(new_code_cell, cells)), metadata={"kernelspec": kernel})
@@ -438,9 +451,8 @@ def test_the_slides_open_without_the_network(browser, tmp_path):
     assert all(url.startswith(("file:", "data:")) for url in asked)
 
 
-def test_report_and_lessons_fit_a_phone(browser, small, tmp_path):
-    evaluation.evaluate_all(small.run)
-    pages = [report.write_report(small.run)]
+def test_report_and_lessons_fit_a_phone(browser, front_page, tmp_path):
+    pages = [front_page]
     for path in notebooks.lessons():
         pages.append(tmp_path / f"{path.stem}.html")
         text = report.lesson_page(nbformat.read(path, as_version=4), path.stem)
@@ -453,17 +465,15 @@ def test_report_and_lessons_fit_a_phone(browser, small, tmp_path):
         assert page.locator("h1").count() >= 1
 
 
-def test_the_front_page_tells_the_story_in_one_screen(browser, small):
-    evaluation.evaluate_all(small.run)
-    path = report.write_report(small.run)
+def test_the_front_page_tells_the_story_in_one_screen(browser, front_page):
     page = browser.new_page(viewport={"width": 1280, "height": 720})
-    page.goto(path.as_uri())
-    box = page.locator(".story + p").bounding_box()  # the result in a sentence
+    page.goto(front_page.as_uri())
+    box = page.locator(".result").bounding_box()  # the result in a sentence
     assert box["y"] + box["height"] <= 720
 
 
 CAPTIONS = """
-from course_ae import figures
+from course_ae.classroom import figures
 chosen = lesson.samples[::3]  # all names, and JupyterLab folds more than 50 outputs
 for sample in chosen:
     figures.show(figures.image_grid([x[0, 0].numpy()], [sample.name]), f"This is {sample.name}.")
@@ -499,12 +509,12 @@ def test_names_that_are_scripts_are_only_names_in_the_lab(browser, server, hosti
 
 def test_names_that_are_scripts_are_only_names_in_report_and_slides(browser, hostile, tmp_path):
     run = hostile.run
-    evaluation.evaluate_all(run)
+    save_story(run, hostile.images, hostile.scores, hostile.denoiser)
     places = {"data": str(run.root), "category": run.settings.category, "run": str(run.folder)}
     for path in notebooks.lessons():
         if path.name[:2] in ("01", "02", "05"):
             notebooks.run_lesson(
-                path, run.folder, {**places, **SMALL}, notebooks.Progress(path.stem)
+                path, run.folder, {**places, **TINY}, notebooks.Progress(path.stem)
             )
     pages = [report.write_report(run), *(run.folder / "report").glob("0*.html")]
     slides.write_slides(tmp_path, run.folder)

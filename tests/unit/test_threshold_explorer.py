@@ -3,11 +3,10 @@
 import numpy as np
 import pytest
 import torch
-from ipywidgets import FloatSlider
 
 from course_ae.classroom.widgets.threshold import ThresholdExplorer, ThresholdView
 from course_ae.scoring import Scores
-from course_ae.thresholds import split_test
+from course_ae.thresholds import search_threshold, split_test
 
 
 @pytest.fixture
@@ -33,70 +32,72 @@ def seen(explorer, monkeypatch):
     return found
 
 
-def step_of(slider, value):
-    return int(np.floor((value - slider.min) / slider.step + 0.5))
+def drag(explorer, steps):
+    explorer.slider.set_state({"value": explorer.slider.value + steps})  # the browser's message
 
 
-def move_to_step(slider, step):
-    slider.set_state({"value": slider.min + step * slider.step})  # as a message from the browser
-
-
-def rounds_in_the_browser(slider):
-    """The browser puts the slider at a whole step, and reports that as it reports a drag."""
-    slider.observe(lambda change: move_to_step(slider, step_of(slider, change["new"])), "value")
-
-
-def drag(slider, steps):
-    move_to_step(slider, step_of(slider, slider.value) + steps)
+def type_in(explorer, value):
+    explorer.box.set_state({"value": value})
 
 
 def between_steps(explorer, share, steps=30):
     """A threshold that many steps above the slider and a share of one more."""
-    return explorer.slider.value + (steps + share) * explorer.slider.step
+    first, second = explorer.steps[explorer.slider.value + steps :][:2]
+    return float(first + share * (second - first))
+
+
+def test_it_starts_at_the_threshold_of_the_search_on_one_of_the_sliders_steps(explorer):
+    values = explorer.scores.values["l2"]
+    assert explorer.box.value == search_threshold(*explorer.scores.part("l2", "calibration"))
+    assert explorer.steps[explorer.slider.value] == explorer.box.value
+    assert explorer.slider.min == 0 and explorer.slider.max == len(explorer.steps) - 1
+    assert explorer.steps[0] < values.min() and explorer.steps[-1] > values.max()
 
 
 def test_a_drag_sets_the_threshold_to_the_sliders_value_once(explorer, seen):
-    rounds_in_the_browser(explorer.slider)
     for steps in (7, -1, 1, -20):
-        before = explorer.slider.value
-        drag(explorer.slider, steps)
-        value = explorer.slider.value
-        assert explorer.box.value == value == pytest.approx(before + steps * explorer.slider.step)
+        drag(explorer, steps)
+        value = explorer.steps[explorer.slider.value]
+        assert explorer.box.value == value
         assert seen.pop()["threshold"] == value and not seen
         assert f"Threshold {value:.5f}" in explorer.sentence.value
 
 
 @pytest.mark.parametrize("share", [0, 0.2, 0.5, 0.8])
 def test_what_is_typed_is_the_threshold_exactly_and_once(explorer, seen, share):
-    rounds_in_the_browser(explorer.slider)
     value = between_steps(explorer, share)
-    explorer.box.set_state({"value": value})
+    type_in(explorer, value)
     assert explorer.box.value == value
     assert seen.pop()["threshold"] == value and not seen
-    assert abs(explorer.slider.value - value) <= 0.5001 * explorer.slider.step
+    gap = np.diff(explorer.steps).max()
+    assert abs(explorer.steps[explorer.slider.value] - value) <= 0.5001 * gap
 
 
 @pytest.mark.parametrize("first", [1, -1])
 @pytest.mark.parametrize("share", [0.2, 0.5])
 def test_the_slider_moves_on_from_where_it_followed_what_was_typed(explorer, seen, share, first):
-    rounds_in_the_browser(explorer.slider)
-    explorer.box.set_state({"value": between_steps(explorer, share)})
+    type_in(explorer, between_steps(explorer, share))
     seen.clear()
     for steps in (first, -first, -first, first):  # an arrow key each
-        drag(explorer.slider, steps)
-        assert explorer.box.value == explorer.slider.value
-        assert seen.pop()["threshold"] == explorer.slider.value and not seen
+        drag(explorer, steps)
+        assert explorer.box.value == explorer.steps[explorer.slider.value]
+        assert seen.pop()["threshold"] == explorer.box.value and not seen
+
+
+def test_what_is_typed_at_the_same_step_leaves_the_slider_alone(explorer, seen):
+    messages = []
+    explorer.slider.observe(messages.append)
+    type_in(explorer, between_steps(explorer, 0.2, steps=0))
+    assert len(seen) == 1 and not messages
 
 
 def test_a_number_outside_is_clipped_for_both(explorer, seen):
-    rounds_in_the_browser(explorer.slider)
-    explorer.box.set_state({"value": 1e6})
-    assert explorer.box.value == explorer.box.max == pytest.approx(explorer.slider.value)
-    assert len(seen) == 1
+    type_in(explorer, 1e6)
+    assert explorer.box.value == explorer.box.max == explorer.steps[explorer.slider.value]
+    assert explorer.slider.value == explorer.slider.max and len(seen) == 1
 
 
 def test_every_other_control_moves_the_view_once_too(explorer, seen):
-    rounds_in_the_browser(explorer.slider)
     moves = [
         lambda: setattr(explorer.image, "index", 3),
         lambda: setattr(explorer.picture, "clicked", list(place_of_a_dot(explorer.view))),
@@ -114,12 +115,23 @@ def test_every_other_control_moves_the_view_once_too(explorer, seen):
         assert seen[0]["image"] == explorer.image.value is not None
 
 
-def test_another_score_reaches_the_browser_in_one_message(explorer, monkeypatch):
-    """A new value in an old range would be moved there, and reported as if it had been dragged."""
-    sent = []
-    monkeypatch.setattr(FloatSlider, "send_state", lambda slider, key=None: sent.append(key))
+def test_another_score_leaves_the_sliders_range_as_it_is(explorer):
+    """In another range the browser would move the slider, and report that as a drag."""
+    changed = []
+    explorer.slider.observe(lambda change: changed.append(change["name"]))
     explorer.score_name.value = "ssim"
-    assert [set(key) for key in sent] == [{"min", "max", "step", "value"}]
+    assert set(changed) <= {"value", "disabled"}
+    assert explorer.steps[explorer.slider.value] == explorer.box.value
+
+
+def test_a_sealed_threshold_comes_back_exactly(explorer):
+    value = between_steps(explorer, 0.3)
+    type_in(explorer, value)
+    explorer.seal.click()
+    explorer.score_name.value = "ssim"
+    explorer.score_name.value = "l2"
+    assert explorer.box.value == value == explorer.sealed["l2"]
+    assert explorer.box.disabled and explorer.slider.disabled
 
 
 def place_of_a_dot(view):

@@ -5,8 +5,9 @@ import numpy as np
 from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 
-from course_ae.classroom.figures import BLUE, RED, SCORE_STYLES, spelled
+from course_ae.classroom.figures import BLUE, RED, SCORE_STYLES
 from course_ae.classroom.widgets.view import Explorer, View, slider
+from course_ae.experiment.evaluation import SCORE_NAMES
 from course_ae.scoring import Scores
 from course_ae.thresholds import confusion, f_normal, search_threshold, split_test
 
@@ -30,11 +31,12 @@ class LotteryView(View):
             colour, line, _ = SCORE_STYLES[name]
             self.filled[name] = self._add_dots(upper, name)
             self.lines[name] = upper.axhline(scores.values[name].mean(), color="black", ls="--")
-            upper.set_title(f"{spelled(name)} score; filled: in the calibration part", fontsize=9)
+            title = f"{SCORE_NAMES[name]} score; filled: in the calibration part"
+            upper.set_title(title, fontsize=9)
             upper.set_xlabel("test image")
             upper.legend(fontsize=7, loc="upper left")
             lower.hist(found, np.linspace(0, 1, 41), color=colour, alpha=0.6, edgecolor="white")
-            lower.set(xlabel=f"F of {spelled(name)} over {len(found)} splits", ylabel="splits")
+            lower.set(xlabel=f"F of {SCORE_NAMES[name]} over {len(found)} splits", ylabel="splits")
             self.marks[name] = lower.axvline(0, color="black", lw=2, ls=line)
             self.moves(*self.filled[name], self.lines[name], self.marks[name])
 
@@ -54,13 +56,13 @@ class LotteryView(View):
         for name in self.splits:
             threshold = search_threshold(*self._part(name, calibration))
             found[name] = f_normal(confusion(*self._part(name, test), threshold))
-            said.append(f"{spelled(name)} threshold {threshold:.4g}, F {found[name]:.3f}")
+            said.append(f"{SCORE_NAMES[name]} threshold {threshold:.4g}, F {found[name]:.3f}")
             self.lines[name].set_ydata([threshold, threshold])
             self.marks[name].set_xdata([found[name], found[name]])
             for label, dots in enumerate(self.filled[name]):
                 inside = calibration[self.scores.labels[calibration] == label]
                 dots.set_data(self.places[inside], self.scores.values[name][inside])
-        ahead = [spelled(name) for name, f in found.items() if f == max(found.values())]
+        ahead = [SCORE_NAMES[name] for name, f in found.items() if f == max(found.values())]
         verdict = f"{ahead[0]} is ahead" if len(ahead) == 1 else "a tie"
         return f"Split {split}: {'; '.join(said)}; {verdict}."
 

@@ -2,8 +2,9 @@
 
 import numpy as np
 
-from course_ae.classroom.figures import Masks, draw_image, map_scale, score_strip, spelled
+from course_ae.classroom.figures import Masks, draw_image, map_scale, score_strip
 from course_ae.classroom.widgets.view import Explorer, View, image_choice
+from course_ae.experiment.evaluation import SCORE_NAMES
 from course_ae.scoring import Scores
 
 
@@ -43,7 +44,7 @@ class SameImageView(View):
         for name, values in self.scores.values.items():
             self.rings[name].set_ydata([values[image]] * 2)
             above = (values[others] < values[image]).sum()
-            said.append(f"{spelled(name)} {values[image]:.4g}, above {above}")
+            said.append(f"{SCORE_NAMES[name]} {values[image]:.4g}, above {above}")
         name = self.scores.names[image].removeprefix("test/")
         other = "" if self.scores.labels[image] else "other "
         return f"{name}: {'; '.join(said)} of the {others.sum()} {other}good images."

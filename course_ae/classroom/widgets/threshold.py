@@ -10,7 +10,8 @@ from course_ae import thresholds
 from course_ae.classroom import figures
 from course_ae.classroom.figures import Masks
 from course_ae.classroom.widgets.view import Explorer, View, choice, short
-from course_ae.scoring import Scores
+from course_ae.experiment.evaluation import SCORE_NAMES
+from course_ae.scoring import SLIDES_SCORES, Scores
 
 CURVES = {
     "F": (thresholds.f_normal, figures.BLUE, "-", "o"),
@@ -48,7 +49,7 @@ class ThresholdView(View):
         self.values, self.labels = scores.part(name, part)
         blank = np.zeros(self.inputs.shape[1:])
         true = [blank if mask is None else mask for mask in masks]
-        maps = {f"{name.upper()} map": scores.maps[name].numpy()}
+        maps = {f"{SCORE_NAMES[name]} map": scores.maps[name].numpy()}
         self.columns = {**pictures, **maps, "true mask": true}
         self._add_plots(part)
         self._add_thumbnails()
@@ -156,11 +157,13 @@ class ThresholdView(View):
 class ThresholdExplorer(Explorer):
     """The view under a slider and a number box for its threshold, lists, and a seal.
 
-    The box holds the threshold, exactly as it was typed. The slider can only stand at whole steps:
-    the browser moves it to the nearest one and reports that as if it had been dragged there. So
-    each follows the other to another step alone; at the same step neither answers. Arguments as
-    `threshold_explorer`.
+    The box holds the threshold, exactly as it was typed; the slider follows to the nearest of its
+    steps, and sets the box only where it was moved to another one. It counts whole steps in a range
+    that never changes: any other value the browser would round, and report as if it were dragged.
+    Arguments as `threshold_explorer`.
     """
+
+    STEPS = 420  # of the slider: 400 over all values of a score, and ten beyond either end
 
     def __init__(
         self, scores: Scores, pictures: dict[str, np.ndarray], masks: Masks, score_name: str = "l2"
@@ -168,13 +171,16 @@ class ThresholdExplorer(Explorer):
         self.scores, self._given = scores, (pictures, masks)
         self._views: dict[tuple[str, str], ThresholdView] = {}
         self.sealed: dict[str, float] = {}  # the threshold of each score that was sealed
-        self.score_name = choice([("L2", "l2"), ("SSIM", "ssim")], "score", score_name)
+        names = [(SCORE_NAMES[name], name) for name in SLIDES_SCORES]
+        self.score_name = choice(names, "score", score_name)
         self.part = choice(["calibration"], "part")
         self.seal = w.Button(description="seal the threshold", layout=w.Layout(width="11em"))
         for control in (self.score_name, self.part, self.seal):
             control.layout.margin = "2px 1em 2px 2px"
         wide = w.Layout(width="60%", min_width="15em")
-        self.slider = w.FloatSlider(description="threshold", readout=False, layout=wide)
+        self.slider = w.IntSlider(
+            description="threshold", max=self.STEPS, readout=False, layout=wide
+        )
         self.box = w.BoundedFloatText(layout=w.Layout(width="10em"))
         self.image = choice([], "image")
         self._set_range()
@@ -192,36 +198,30 @@ class ThresholdExplorer(Explorer):
         self.picture.observe(self._click, names="clicked")
 
     def _slid(self, _change: Any) -> None:
-        if not self._agree():
-            self.box.value = self.slider.value
+        if self.slider.value != self._nearest_step():  # else it only followed the box
+            self.box.value = self.steps[self.slider.value]
 
     def _typed(self, _change: Any) -> None:
-        if not self._agree():
-            self.slider.value = self.slider.min + self._step(self.box) * self.slider.step
+        self.slider.value = self._nearest_step()
 
-    def _agree(self) -> bool:
-        """Are slider and box at the same step, or just being set?"""
-        return self.waiting or self._step(self.slider) == self._step(self.box)
-
-    def _step(self, control: w.Widget) -> int:
-        """The whole step of the slider that is nearest to a control's value."""
-        return round((control.value - self.slider.min) / self.slider.step)
+    def _nearest_step(self) -> int:
+        return int(np.abs(self.steps - self.box.value).argmin())
 
     def _set_range(self) -> None:
-        """The slider reaches beyond all values of its score, and starts at a whole step."""
+        """The slider reaches beyond all values of its score, and the start is one of its steps."""
         name = self.score_name.value
         values, start = self.scores.values[name], self.sealed.get(name)
         if start is None:
             start = thresholds.search_threshold(*self.scores.part(name, "calibration"))
         low, high = float(values.min()), float(values.max())
-        step = (high - low) / 400 or 0.01
-        below, above = (int(abs(end - start) / step) + 10 for end in (low, high))
-        for control in (self.slider, self.box):
-            control.disabled = name in self.sealed
-            # In one message, or the browser would fit the new value into the old range, and report.
-            with control.hold_sync(), control.hold_trait_notifications():
-                control.min, control.max = start - below * step, start + above * step
-                control.step, control.value = step, start
+        step = (high - low) / (self.STEPS - 20) or 0.01
+        below = int(abs(start - low) / step) + 10
+        self.steps = start + step * (np.arange(self.STEPS + 1) - below)  # the thresholds, (421,)
+        with self.box.hold_trait_notifications():  # or a value would be clipped to the old range
+            self.box.min, self.box.max = self.steps[0], self.steps[-1]
+            self.box.step, self.box.value = step, start
+        self.slider.value = below
+        self.slider.disabled = self.box.disabled = name in self.sealed
 
     def _list_images(self) -> None:
         index = getattr(self.scores, self.part.value)
@@ -265,6 +265,6 @@ def threshold_explorer(
 ) -> ThresholdExplorer:
     """Choose a score, move its threshold, look at any image; then seal it and open the test part.
 
-    `score_name` is the score to begin with, 'l2' or 'ssim'; the others are as for `ThresholdView`.
+    `score_name` is the score to begin with, 'l2' or 'ssim'; all else as `ThresholdView`.
     """
     return ThresholdExplorer(scores, pictures, masks, score_name)
