@@ -5,11 +5,11 @@ bootstrap interval. Pixel level: AUROC and AU-PRO by the protocol of Bergmann, B
 Sattlegger and Steger, "The MVTec Anomaly Detection Dataset" (IJCV 2021), section 5.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
+from functools import lru_cache
 
 import numpy as np
 from scipy import ndimage, stats
-from sklearn.metrics import average_precision_score
 
 from course_ae.thresholds import confusion, f1_defect, f_normal, search_threshold, split_test
 
@@ -36,15 +36,28 @@ def average_precision(scores: np.ndarray, labels: np.ndarray) -> float:
 
     A coin reaches the share of the defective images, not 0.5. Arguments as `auroc`.
     """
-    return float(average_precision_score(labels, scores))
+    _, place = np.unique(-scores, return_inverse=True)  # equal scores are called together
+    found = np.bincount(place, labels).cumsum()  # defective images called so, by threshold
+    precision = found / np.bincount(place).cumsum()
+    return float((np.diff(found, prepend=0) * precision).sum() / found[-1])
 
 
-def splits(labels: np.ndarray, fraction: float, repeats: int | None = None) -> Iterator[tuple]:
-    """Many stratified splits of labels (N,), the `fraction` for calibration: two index arrays.
+def splits(
+    labels: np.ndarray, fraction: float, repeats: int | None = None
+) -> tuple[tuple[np.ndarray, np.ndarray], ...]:
+    """Many stratified splits of labels (N,): indices of calibration, (C,), and of test, (T,), each.
 
-    `repeats` of None is `REPEATS`, looked up when this is called.
+    Args:
+        labels: 1 for defective, 0 for good, (N,).
+        fraction: share of the calibration part.
+        repeats: how many splits; None is `REPEATS`, looked up now.
     """
-    return (split_test(labels, fraction, seed) for seed in range(repeats or REPEATS))
+    return _splits(tuple(labels.tolist()), fraction, repeats or REPEATS)
+
+
+@lru_cache(maxsize=4)  # every score of a run is judged on the same splits
+def _splits(labels: tuple[int, ...], fraction: float, repeats: int) -> tuple:
+    return tuple(split_test(np.array(labels), fraction, seed) for seed in range(repeats))
 
 
 def f_normal_splits(

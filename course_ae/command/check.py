@@ -5,42 +5,47 @@ import platform
 import re
 import shutil
 from collections.abc import Iterator
+from functools import partial
 from importlib import metadata
 from pathlib import Path
 
 from course_ae.support.errors import CourseError
-from course_ae.support.files import cache_folder
+from course_ae.support.files import cache_folder, require_writable
 
-Finding = tuple[bool, str]  # whether all is well, and what was found or is to be done
 GB = 1e9
 ENOUGH_DISK = 2 * GB  # a model of the slides' size and its copy, images, executed lessons
 
 
-def findings(data: str, category: str) -> Iterator[Finding]:
-    """What is ready and what is not, one after the other."""
-    packages_ok, text = check_packages()
-    yield packages_ok, text
-    if not packages_ok:
+def findings(data: str, category: str) -> Iterator[tuple[bool, str]]:
+    """Whether all is well, and what was found or is to be done, one after the other."""
+    wrong, text = _packages()
+    yield not wrong, text
+    if wrong:
         return  # the rest could not be imported
-    yield check_device()
     from course_ae.experiment.run_folder import runs_folder
 
-    for name, folder in (("cache", cache_folder()), ("runs", runs_folder())):
-        yield check_folder(name, folder)
-    yield check_lessons()
-    yield from check_data(data, category)
+    looks = {
+        "device": _device,
+        "cache": partial(_folder, "COURSE_AE_CACHE", cache_folder()),
+        "runs": partial(_folder, "COURSE_AE_RUNS", runs_folder()),
+        "lessons": _lessons,
+        "data": partial(_data, data, category),
+    }
+    for name, look in looks.items():
+        try:
+            for text in look():
+                yield True, f"{name}: {text}"
+        except CourseError as error:
+            yield False, f"{name}: {error}"
+        except OSError as error:
+            yield False, f"{name}: '{error.filename}': {error.strerror}."
 
 
-def check_packages() -> Finding:
-    """Python, and every package that this one requires."""
-    required = [
-        (match["name"], match["least"])
-        for line in metadata.requires("course-ae") or []
-        if "extra ==" not in line
-        and (match := re.match(r"(?P<name>[\w.-]+)(?:>=(?P<least>[\d.]+))?", line))
-    ]
-    found, wrong = [], []
-    for name, least in required:
+def _packages() -> tuple[list[str], str]:
+    """What is wrong with the packages that this one requires, and a line about all of them."""
+    found, wrong = [f"Python {platform.python_version()}"], []
+    lines = [line for line in metadata.requires("course-ae") or [] if "extra ==" not in line]
+    for name, least in re.findall(r"^([\w.-]+)(?:>=([\d.]+))?", "\n".join(lines), re.MULTILINE):
         try:
             there = metadata.version(name)
         except metadata.PackageNotFoundError:
@@ -49,46 +54,39 @@ def check_packages() -> Finding:
         found.append(f"{name} {there}")
         if least and _numbers(there) < _numbers(least):
             wrong.append(f"{name} {there} is older than {least}")
-    if wrong:
-        return False, f"packages: {', '.join(wrong)}; install course-ae again."
-    return True, f"Python {platform.python_version()}, {', '.join(found)}"
+    remedy = f"packages: {', '.join(wrong)}; install course-ae again."
+    return wrong, remedy if wrong else ", ".join(found)
 
 
 def _numbers(version: str) -> list[int]:
     return [int(number) for number in re.findall(r"\d+", version)[:3]]
 
 
-def check_device() -> Finding:
-    """What the network is trained on."""
+def _device() -> Iterator[str]:
     from course_ae.support.device import choose_device
 
-    return True, f"device: {choose_device()}, {os.cpu_count()} processor cores"
+    yield f"{choose_device()}, {os.cpu_count()} processor cores"
 
 
-def check_folder(name: str, folder: Path) -> Finding:
+def _folder(variable: str, folder: Path) -> Iterator[str]:
     """Whether the course can write there, and how much."""
-    from course_ae.support.files import require_writable
-
     try:
-        there = require_writable(folder)
+        free = shutil.disk_usage(require_writable(folder)).free
     except CourseError as error:
-        return False, f"{name}: {error} Set COURSE_AE_{name.upper()} to it."
-    free = shutil.disk_usage(there).free
-    advice = f"; free {ENOUGH_DISK / GB:.0f} GB." if free < ENOUGH_DISK else ""
-    return not advice, f"{name}: '{folder.absolute()}', {free / GB:.1f} GB free{advice}"
+        raise CourseError(f"{error} Set {variable} to it.") from error
+    told = f"'{folder.absolute()}', {free / GB:.1f} GB free"
+    if free < ENOUGH_DISK:
+        raise CourseError(f"{told}; free {ENOUGH_DISK / GB:.0f} GB.")
+    yield told
 
 
-def check_lessons() -> Finding:
-    """The notebooks."""
+def _lessons() -> Iterator[str]:
     from course_ae.command.notebooks import lessons, lessons_folder
 
-    try:
-        return True, f"lessons: {len(lessons())} in '{lessons_folder()}'"
-    except CourseError as error:
-        return False, f"lessons: {error}"
+    yield f"{len(lessons())} in '{lessons_folder()}'"
 
 
-def check_data(data: str, category: str) -> Iterator[Finding]:
+def _data(data: str, category: str) -> Iterator[str]:
     """The images: all are found and decoded; counts are compared with the published ones."""
     from course_ae.data import count_folders
     from course_ae.datasets.inspection import first_look
@@ -97,20 +95,11 @@ def check_data(data: str, category: str) -> Iterator[Finding]:
     from course_ae.experiment.stages import require_readable
     from course_ae.preprocessing import load_images
 
-    try:
-        run = find_run(data, category)
-        require_readable(run)
-    except CourseError as error:
-        yield False, f"data: {error}"
-        return
-    except OSError as error:
-        yield False, f"data: '{error.filename}': {error.strerror}."
-        return
+    run = find_run(data, category)
+    require_readable(run)
     counts = ", ".join(f"{folder} {count}" for folder, count in count_folders(run.samples).items())
     source = "sample bottles, drawn by this course" if run.drawn else f"'{run.root}'"
-    yield True, f"data: {source}: {counts}"
+    yield f"{source}: {counts}"
     if not run.drawn:  # own photographs may differ, so this is for information
-        for difference in compare_with_official(run.settings.category, run.samples):
-            yield True, f"data: {difference}"
-        for sentence in first_look(run.samples, load_images(run.samples)):
-            yield True, f"data: {sentence}"
+        yield from compare_with_official(run.settings.category, run.samples)
+        yield from first_look(run.samples, load_images(run.samples))

@@ -12,7 +12,6 @@ import sys
 import textwrap
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import course_ae
@@ -29,19 +28,14 @@ def main(arguments: list[str] | None = None) -> int:
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):  # a narrow console shows '?' and goes on
             stream.reconfigure(errors="replace")
-    parser = make_parser()
-    args = parser.parse_args(arguments)
-    if args.command is None:
-        parser.print_help()
-        return 0
+    args = make_parser().parse_args(arguments)
     if getattr(args, "device", ""):
         os.environ["COURSE_AE_DEVICE"] = args.device  # the processes of the lessons see it too
     try:
-        return args.command(args)
-    except ManualStepsError as error:
-        return _complain(*str(error).splitlines())
+        return args.command(args) or 0
     except CourseError as error:
-        return _complain(str(error))
+        steps = isinstance(error, ManualStepsError)
+        return _complain(*str(error).splitlines() if steps else [str(error)])
     except OSError as error:
         where = f"'{error.filename}': " if error.filename else ""
         return _complain(f"{where}{error.strerror or error}; mend that, or choose another place.")
@@ -67,22 +61,20 @@ def make_parser() -> argparse.ArgumentParser:
     """The options of all subcommands."""
     parser = argparse.ArgumentParser("course-ae", description=course_ae.__doc__)
     parser.add_argument("--version", action="version", version=course_ae.__version__)
-    parser.set_defaults(command=None)
+    parser.set_defaults(command=lambda args: parser.print_help())
     commands = parser.add_subparsers(title="commands")
     for name, (command, text, *options) in COMMANDS.items():
         added = commands.add_parser(name, help=text, description=text[0].upper() + text[1:] + ".")
         added.set_defaults(command=command)
-        for option in options:
-            added.add_argument(*option.names, **{"help": option.text, **option.rules})
+        for names, rules in options:
+            added.add_argument(*names, **rules)
     return parser
 
 
-class Option:
+def option(names: str, text: str, **rules: Any) -> tuple[list[str], dict[str, Any]]:
     """One option or argument of a subcommand; one with a dash is text, '' unless given."""
-
-    def __init__(self, names: str, text: str, **rules: Any):
-        self.names, self.text = names.split(), text
-        self.rules = {"default": "", **rules} if names.startswith("-") else rules
+    usual = {"default": ""} if names.startswith("-") else {}
+    return names.split(), {**usual, "help": text, **rules}
 
 
 def parse_pairs(pairs: list[list[str]]) -> dict[str, Any]:
@@ -91,61 +83,56 @@ def parse_pairs(pairs: list[list[str]]) -> dict[str, Any]:
     Raises:
         CourseError: for a setting that does not exist, or a value of the wrong type.
     """
-    types = setting_types()
-    values = {}
+    types, values = setting_types(), {}
     for name, text in pairs:
         if name not in types:
             raise CourseError(f"There is no setting '{name}'{nearest(name, list(types))}")
-        if text.lower() != "none":
-            values[name] = _parse(name, text, types[name])
+        read, words = READERS.get(types[name], (str, "text"))
+        try:
+            if text.lower() != "none":
+                values[name] = read(text)
+        except (KeyError, ValueError) as error:
+            raise CourseError(f"The setting '{name}' must be {words}, not '{text}'.") from error
     return values
 
 
-def _parse(name: str, text: str, wanted: type) -> Any:
-    words = {bool: "true or false", int: "a whole number", float: "a number"}
-    try:
-        return {"true": True, "false": False}[text.lower()] if wanted is bool else wanted(text)
-    except (KeyError, ValueError) as error:
-        raise CourseError(f"The setting '{name}' must be {words[wanted]}, not '{text}'.") from error
+READERS = {  # how a setting of each type is read, and what it must be
+    bool: (lambda text: {"true": True, "false": False}[text.lower()], "true or false"),
+    int: (int, "a whole number"),
+    float: (float, "a number"),
+}
 
 
-def run_course(args: argparse.Namespace) -> int:
+def run_course(args: argparse.Namespace) -> None:
     """Checks settings and images, then runs the lessons and writes the report."""
     run, parameters = _find(args)
     from course_ae.command import notebooks, report
-    from course_ae.experiment import run_folder, stages
 
-    stages.require_readable(run)  # before anything is written
-    with run_folder.reserved(run, "command"):
-        run_folder.claim(run)
-        run_folder.print_facts(run)
+    with _held(run):
         notebooks.run_lessons(run, parameters, args.resume)
         index = report.write_report(run)
     _print_result(run)
     print(f"Report: {index}")
-    return 0
 
 
-def train_run(args: argparse.Namespace) -> int:
+def train_run(args: argparse.Namespace) -> None:
     """Trains the networks of a run; torchrun may have started several of this process."""
     run, _ = _find(args)
     from course_ae.experiment import stages
     from course_ae.support.device import choose_device
 
-    if int(os.environ.get("WORLD_SIZE", 1)) == 1:
-        together = nullcontext(stages.ALONE)
-    else:
+    together = nullcontext(stages.ALONE)
+    if int(os.environ.get("WORLD_SIZE", 1)) > 1:
         from course_ae.scale import distributed
 
         together = distributed.joined(choose_device())
-    with together as processes, _held(run, processes.is_first):
+    with together as processes, _held(run) if processes.is_first else nullcontext():
         images = stages.prepare(run)
         stages.trained(run, images, processes)
         stages.denoiser(run, images, processes)
-    return 0
 
 
-def evaluate_run(args: argparse.Namespace) -> int:
+def evaluate_run(args: argparse.Namespace) -> None:
     """Scores the test images of a run and prints the result."""
     run, _ = _find(args)
     from course_ae.experiment import evaluation
@@ -153,28 +140,19 @@ def evaluate_run(args: argparse.Namespace) -> int:
     with _held(run):
         evaluation.evaluate_all(run)
     _print_result(run)
-    return 0
 
 
 def run_sweep(args: argparse.Namespace) -> int:
-    """Runs many trainings, prints their means, and says where the results are.
-
-    Raises:
-        CourseError: for a wrong list, setting or folder.
-    """
+    """Runs many trainings, prints their means, and returns 1 if one of them failed."""
     overrides = parse_pairs(args.pairs)
     from course_ae.command.report import write_sweep
     from course_ae.command.tables import plain_table
     from course_ae.experiment import run_folder
     from course_ae.scale import sweep
 
-    for name in ("category", "loss", "seed"):
-        if name in overrides:
-            raise CourseError(f"A sweep takes '{name}' from its own options, not from -p.")
-    words = [[word.strip() for word in text.split(",")] for text in (args.categories, args.losses)]
     folder = user_path(args.out) if args.out else run_folder.runs_folder() / "sweep"
-    seeds = sweep.numbers(args.seeds)
-    trainings = sweep.plan(args.data, *words, seeds, args.profile, folder, **overrides)
+    lists = args.categories, args.losses, args.seeds
+    trainings = sweep.plan(args.data, *lists, args.profile, folder, **overrides)
     for rows in sweep.run_sweep(trainings, folder, args.scheduler):  # after each training
         means = sweep.summary_table(rows)
         write_sweep(folder / "sweep.html", rows, means, sweep.failures(rows))
@@ -190,39 +168,26 @@ def _find(args: argparse.Namespace) -> tuple["Run", dict[str, Any]]:
     from course_ae.support.device import choose_device
 
     choose_device()  # refuses one that is not there
-    category = overrides.pop("category", args.category)
+    given = {name: getattr(args, name) for name in run_folder.PLACES} | overrides
     if args.resume:
-        folder = user_path(args.run) if args.run else None
-        folder = (
-            folder or run_folder.find_run(args.data, category, args.profile, **overrides).folder
-        )
-        given = {**run_folder.recorded(folder), **overrides}  # others than before are refused
-        if args.data:  # the images may have been moved
-            given["data"] = args.data
-        overrides = {name: value for name, value in given.items() if name not in run_folder.PLACES}
-        run = run_folder.find_run(**given)
-    else:
-        run = run_folder.find_run(args.data, category, args.profile, args.run, **overrides)
+        folder = user_path(args.run) if args.run else run_folder.find_run(**given).folder
+        before = run_folder.recorded(folder)
+        # Other settings than before are refused; the images may have been moved.
+        given = {**before, **overrides, "data": args.data or before["data"]}
+    run = run_folder.find_run(**given)
     places = {
         "data": "" if run.drawn else str(run.root),
         "category": run.settings.category,
-        "profile": run.settings.profile,
         "run": str(run.folder),
     }
-    return run, {**places, **overrides}
+    return run, {**given, **places}
 
 
 @contextmanager
-def _held(run: "Run", is_first: bool = True) -> Iterator[None]:
-    """Checks the images and opens the run folder, for one command at a time.
-
-    Of the processes of one training only the first does so.
-    """
+def _held(run: "Run") -> Iterator[None]:
+    """Checks the images before anything is written, and opens the run folder for one command."""
     from course_ae.experiment import run_folder, stages
 
-    if not is_first:
-        yield
-        return
     stages.require_readable(run)
     with run_folder.reserved(run, "command"):
         run_folder.claim(run)
@@ -239,7 +204,7 @@ def _print_result(run: "Run") -> None:
     print(f"{textwrap.fill(tables.NOTE, 79)}\n")
 
 
-def print_table(args: argparse.Namespace) -> int:
+def print_table(args: argparse.Namespace) -> None:
     """Prints the results of runs, the mean over those that differ only in their seed."""
     from course_ae.command.tables import comparison_table
     from course_ae.experiment.evaluation import read_rows
@@ -247,24 +212,22 @@ def print_table(args: argparse.Namespace) -> int:
     places = [user_path(run) for run in args.runs]
     paths = [place / "summary.json" if place.is_dir() else place for place in places]
     print(comparison_table([read_rows(path) for path in paths]))
-    return 0
 
 
-def download_category(args: argparse.Namespace) -> int:
+def download_category(args: argparse.Namespace) -> None:
     """Puts one or all categories of MVTec AD into a folder."""
     from course_ae.datasets.download import download
 
     archive = user_path(args.archive) if args.archive else None
     folders = download(args.category, user_path(args.data), args.accept_license, args.url, archive)
     print(f'Go on with: course-ae run --data "{args.data}" --category {folders[0].name}')
-    return 0
 
 
-def import_category(args: argparse.Namespace) -> int:
+def import_category(args: argparse.Namespace) -> None:
     """Makes a category of photographs, or looks at one that is there, and says what it is like.
 
     Raises:
-        CourseError: if an option is missing, or there are too few photographs.
+        CourseError: if there are no good photographs.
     """
     from course_ae import data, preprocessing
     from course_ae.datasets import photographs
@@ -272,36 +235,20 @@ def import_category(args: argparse.Namespace) -> int:
 
     root = user_path(args.data)
     if args.good:
-        if not args.category:
-            raise CourseError("The new category needs a name; give it with --category.")
-        places = [
-            _beside(text, root) if text else None
-            for text in (args.good, args.defective, args.masks)
-        ]
+        words = (args.good, args.defective, args.masks)
+        places = [user_path(text) if text else None for text in words]
         found = photographs.import_photographs(root, args.category, *places)
-        for line in photographs.account(found):
-            print(printable(line))
-        folder = found.folder
+        lines, folder = photographs.account(found), found.folder
     elif args.defective or args.masks:
         raise CourseError("Without good photographs there is nothing to learn; give --good.")
     else:
-        folder = data.find_category(root, args.category)
+        lines, folder = [], data.find_category(root, args.category)
     samples = data.load_samples(folder)
-    for place, count in data.count_folders(samples).items():
-        print(f"{count:5} {printable(place)}")
-    masks = sum(sample.mask_path is not None for sample in samples)
-    print(f"{masks:5} masks")
-    for sentence in first_look(samples, preprocessing.load_images(samples)):
-        print(printable(sentence))
-    place = f'--data "{folder.parent}" --category "{folder.name}"'
-    print(printable(f"Go on with: course-ae run {place}"))
-    return 0
-
-
-def _beside(text: str, root: Path) -> Path:
-    """A folder as typed, or the one of this name in `root`."""
-    typed = user_path(text)
-    return root / text if not typed.exists() and (root / text).exists() else typed
+    lines += [f"{count:5} {place}" for place, count in data.count_folders(samples).items()]
+    lines.append(f"{sum(sample.mask_path is not None for sample in samples):5} masks")
+    lines += first_look(samples, preprocessing.load_images(samples))
+    lines.append(f'Go on with: course-ae run --data "{folder.parent}" --category "{folder.name}"')
+    print("\n".join(map(printable, lines)))
 
 
 def predict_images(args: argparse.Namespace) -> int:
@@ -313,17 +260,15 @@ def predict_images(args: argparse.Namespace) -> int:
     images = predict.find_images([user_path(image) for image in args.images])
     detector = predict.load_detector(folder, args.score)
     pictures = user_path(args.pictures) if args.pictures else folder / "predictions"
-    rows, code = [], 0
-    for row in predict.predict(detector, images, pictures):
-        if "error" in row:
-            code = _complain(row["error"])
-        rows.append(row)
+    rows = list(predict.predict(detector, images, pictures))
     judged = [row for row in rows if "error" not in row]
+    for row in rows:
+        if "error" in row:
+            _complain(row["error"])
     if args.format == "json":
         print(json.dumps(rows, indent=2))
     elif args.format == "csv":
-        names = ["image", "score", "threshold", "verdict", "picture"]
-        writer = csv.DictWriter(sys.stdout, names, lineterminator="\n")
+        writer = csv.DictWriter(sys.stdout, predict.COLUMNS, lineterminator="\n")
         writer.writeheader()
         writer.writerows(judged)
     elif judged:
@@ -334,10 +279,10 @@ def predict_images(args: argparse.Namespace) -> int:
             f"\n{found} of {len(judged)} defective: {detector.score_name} score above "
             f"{detector.threshold:.4g}. Pictures: {printable(str(pictures))}"
         )
-    return code
+    return 2 if len(judged) < len(rows) else 0
 
 
-def start_lessons(args: argparse.Namespace) -> int:
+def start_lessons(args: argparse.Namespace) -> None:
     """Copies the lessons for a student, without outputs and solutions; overwrites nothing."""
     from course_ae.command.notebooks import copy_for_students
 
@@ -346,115 +291,97 @@ def start_lessons(args: argparse.Namespace) -> int:
     print(f"{len(written)} lesson{'' if len(written) == 1 else 's'} copied to '{folder}'.")
     if kept:
         print(f"Left as they are: {', '.join(path.name for path in kept)}.")
-    first = min(written + kept)
-    print(f'Open them with: jupyter lab "{first}"')
-    return 0
+    print(f'Open them with: jupyter lab "{min(written + kept)}"')
 
 
-def export_slides(args: argparse.Namespace) -> int:
+def export_slides(args: argparse.Namespace) -> None:
     """Writes each executed lesson as slides."""
     from course_ae.command.slides import write_slides
 
     run = user_path(args.run) if args.run else None
     print(f"Slides: {write_slides(user_path(args.folder), run)}")
-    return 0
 
 
 def check_course(args: argparse.Namespace) -> int:
     """Prints what is ready and what is not; returns 1 if something needs doing."""
     from course_ae.command.check import findings
 
-    ready = True
+    code = 0
     for is_ok, text in findings(args.data, args.category):
         print(f"{'OK   ' if is_ok else 'TO DO'}  {text}", flush=True)
-        ready = ready and is_ok
-    return 0 if ready else 1
+        code = code if is_ok else 1
+    return code
 
 
-DEVICE = Option("--device", "cpu, cuda or mps", metavar="NAME")
+DEVICE = option("--device", "cpu, cuda or mps", metavar="NAME")
 DATA = (
-    Option(
-        "--data",
-        "images in MVTec AD's layout, all categories or one; without it bottles are drawn",
-        metavar="DIR",
-    ),
-    Option("--category", "which product", metavar="NAME", default="bottle"),
-)
+    option("--data", "images in MVTec AD's layout; without it bottles are drawn", metavar="DIR"),
+    option("--category", "which product", metavar="NAME", default="bottle"),
+)  # fmt: skip
 SETTINGS = (
-    Option("--profile", f"settings: {' or '.join(PROFILES)}", metavar="NAME", default="quick"),
-    Option(
-        "-p", "replace one setting of the profile; can be repeated", metavar=("NAME", "VALUE"),
-        nargs=2, action="append", dest="pairs", default=[],
-    ),
+    option("--profile", f"settings: {' or '.join(PROFILES)}", metavar="NAME", default="quick"),
+    option("-p", "replace one setting of the profile; can be repeated", dest="pairs", default=[],
+           action="append", nargs=2, metavar=("NAME", "VALUE")),
     DEVICE,
 )  # fmt: skip
 RUN = (
     *DATA,
     # torchrun takes --run for a beginning of its own --run-path, hence the second name.
-    Option("--run --run-folder", "folder of the results", metavar="DIR"),
-    Option(
-        "--resume", "go on with a run that was stopped, with its data and settings",
-        action="store_true", default=False,
-    ),
+    option("--run --run-folder", "folder of the results", metavar="DIR"),
+    option("--resume", "go on with a run that was stopped", action="store_true", default=False),
     *SETTINGS,
 )  # fmt: skip
 COMMANDS = {  # what each one does, its help, its options
     "run": (run_course, "execute all lessons and write a report", *RUN),
     "train": (train_run, "train the networks of lessons 04 and 07, without notebooks", *RUN),
-    "evaluate": (
-        evaluate_run, "score the test images as lessons 05 to 07 do, without notebooks", *RUN,
-    ),
+    "evaluate": (evaluate_run, "score as lessons 05 to 07 do, without notebooks", *RUN),
     "check": (check_course, "tell whether this machine and the data are ready", *DATA),
     "start": (
         start_lessons, "copy the lessons into a folder of yours, to work in",
-        Option("folder", "your folder; files that are there stay", metavar="DIR"),
+        option("folder", "your folder; files that are there stay", metavar="DIR"),
     ),
     "download": (
         download_category, "get a category of MVTec AD",
-        Option("category", "for example bottle, or all", metavar="CATEGORY"),
-        Option("--data", "folder of the categories", metavar="DIR", required=True),
-        Option("--accept-license", "accept CC BY-NC-SA 4.0", action="store_true", default=False),
-        Option("--url", "another address of the archive", metavar="URL"),
-        Option("--archive", "an archive that is here", metavar="FILE"),
+        option("category", "for example bottle, or all", metavar="CATEGORY"),
+        option("--data", "folder of the categories", metavar="DIR", required=True),
+        option("--accept-license", "accept CC BY-NC-SA 4.0", action="store_true", default=False),
+        option("--url", "another address of the archive", metavar="URL"),
+        option("--archive", "an archive that is here", metavar="FILE"),
     ),
     "import": (
         import_category, "make a category of your own photographs",
-        Option("data", "folder of the categories", metavar="DIR"),
-        Option("--category", "the name of the new one", metavar="NAME"),
-        Option("--good", "good photographs", metavar="DIR"),
-        Option("--defective", "defective ones, a folder a type of defect", metavar="DIR"),
-        Option("--masks", "where the defects are marked", metavar="DIR"),
+        option("data", "folder of the categories", metavar="DIR"),
+        option("--category", "the name of the new one", metavar="NAME"),
+        option("--good", "good photographs", metavar="DIR"),
+        option("--defective", "defective ones, a folder a type of defect", metavar="DIR"),
+        option("--masks", "where the defects are marked", metavar="DIR"),
     ),
     "predict": (
         predict_images, "judge new images with the detector of a run",
-        Option("images", "a file, or a folder of them", metavar="IMAGE", nargs="+"),
-        Option("--run", "a run's folder", metavar="RUN", required=True),
-        Option("--score", "normalised (lesson 07), l2 or ssim", metavar="NAME"),
-        Option("--format", "of what is printed", choices=("table", "json", "csv"),
-               default="table"),
-        Option("--pictures", "else in the run's folder, predictions", metavar="DIR"),
+        option("images", "a file, or a folder of them", metavar="IMAGE", nargs="+"),
+        option("--run", "a run's folder", metavar="RUN", required=True),
+        option("--score", "normalised (lesson 07), l2 or ssim", metavar="NAME"),
+        option("--format", "of the output", choices=("table", "json", "csv"), default="table"),
+        option("--pictures", "else in the run's folder, predictions", metavar="DIR"),
         DEVICE,
     ),
     "slides": (
         export_slides, "export the executed lessons as slides for a browser",
-        Option("folder", "where the slides go", metavar="DIR"),
-        Option("--run", "a run's folder; else the course's own lessons", metavar="RUN"),
+        option("folder", "where the slides go", metavar="DIR"),
+        option("--run", "a run's folder; else the course's own lessons", metavar="RUN"),
     ),
     "table": (
         print_table, "print the results of runs as a Markdown table",
-        Option("runs", "a run folder, or its summary.json", metavar="RUN", nargs="+"),
+        option("runs", "a run folder, or its summary.json", metavar="RUN", nargs="+"),
     ),
     "sweep": (
         run_sweep, "train categories x losses x seeds, on one machine or many",
-        Option("--data", "folder of the categories; else bottles are drawn", metavar="DIR"),
-        Option("--categories", "names, with commas between", metavar="LIST", default="bottle"),
-        Option("--losses", "names, with commas between", metavar="LIST", default="ssim,l2"),
-        Option("--seeds", "numbers, for example 0-4 or 0,2,5", metavar="LIST", default="0-2"),
-        Option("--out", "folder of all runs and results", metavar="DIR"),
-        Option(
-            "--scheduler", "a Dask scheduler, tcp://host:port; without it workers start here",
-            metavar="ADDRESS",
-        ),
+        option("--data", "folder of the categories; else bottles are drawn", metavar="DIR"),
+        option("--categories", "names, with commas between", metavar="LIST", default="bottle"),
+        option("--losses", "names, with commas between", metavar="LIST", default="ssim,l2"),
+        option("--seeds", "numbers, for example 0-4 or 0,2,5", metavar="LIST", default="0-2"),
+        option("--out", "folder of all runs and results", metavar="DIR"),
+        option("--scheduler", "a Dask scheduler, tcp://host:port; else local", metavar="ADDRESS"),
         *SETTINGS,
     ),
 }  # fmt: skip

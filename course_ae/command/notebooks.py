@@ -6,22 +6,22 @@ import shutil
 import sys
 import time
 import warnings
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
-from copy import deepcopy
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 import nbformat
 import papermill
 from nbclient.exceptions import DeadKernelError
-from nbconvert.preprocessors import CoalesceStreamsPreprocessor
-from nbformat import NotebookNode
+from nbconvert import preprocessors
 
 from course_ae.classroom.stills import still
 from course_ae.experiment.run_folder import Run
 from course_ae.support.errors import CourseError, nearest
 from course_ae.support.files import cache_folder, replace_file, require_writable
+
+logging.getLogger("papermill").setLevel(logging.CRITICAL + 1)  # no chatter in the terminal
+os.environ.setdefault("PYDEVD_DISABLE_FILE_VALIDATION", "1")  # nor about frozen modules
 
 
 def lessons_folder() -> Path:
@@ -49,21 +49,10 @@ def executed(run: Path) -> list[Path]:
     return [path for path in found if not path.name.endswith(".failed.ipynb")]
 
 
-def for_students(notebook: NotebookNode) -> NotebookNode:
-    """A copy without outputs and without the solutions of the exercises."""
-    notebook = deepcopy(notebook)
-    notebook.cells = [c for c in notebook.cells if "solution" not in c.metadata.get("tags", [])]
-    for cell in notebook.cells:
-        if cell.cell_type == "code":
-            cell.outputs, cell.execution_count = [], None
-    return notebook
-
-
 def copy_for_students(folder: Path) -> tuple[list[Path], list[Path]]:
-    """Writes each lesson that is not there yet into a folder of the student's own.
+    """Writes each lesson that is not there yet, without outputs and solutions of exercises.
 
-    Returns:
-        The files that were written, and those that were there and stay as they are.
+    Returns the new files, and those that were there and stay as they are.
 
     Raises:
         CourseError: if the folder is that of the lessons themselves, or cannot be written.
@@ -77,8 +66,12 @@ def copy_for_students(folder: Path) -> tuple[list[Path], list[Path]]:
         if target.exists():
             kept.append(target)
             continue
+        notebook = nbformat.read(path, as_version=4)
+        untagged = preprocessors.TagRemovePreprocessor(remove_cell_tags=["solution"])
+        for step in (untagged, preprocessors.ClearOutputPreprocessor()):
+            notebook, _ = step.preprocess(notebook, {})
         with replace_file(target) as part:
-            nbformat.write(for_students(nbformat.read(path, as_version=4)), part)
+            nbformat.write(notebook, part)
         written.append(target)
     return written, kept
 
@@ -90,8 +83,7 @@ def check_parameters(paths: Iterable[Path], names: Iterable[str]) -> None:
         CourseError: for an unknown parameter; the nearest one is named.
     """
     for path in paths:
-        with _quiet():
-            known = list(papermill.inspect_notebook(_literal(path)))
+        known = list(papermill.inspect_notebook(_literal(path)))
         for name in names:
             if name not in known:
                 raise CourseError(
@@ -99,9 +91,7 @@ def check_parameters(paths: Iterable[Path], names: Iterable[str]) -> None:
                 )
 
 
-def run_lessons(
-    run: Run, parameters: dict[str, Any], resume: bool = False
-) -> list[tuple[str, float]]:
+def run_lessons(run: Run, parameters: dict[str, Any], resume: bool = False) -> None:
     """Executes the lessons into the run folder, with one line of progress a lesson.
 
     Args:
@@ -109,15 +99,13 @@ def run_lessons(
         parameters: name and value of what differs from the lessons' own parameters.
         resume: True leaves out lessons that are there already.
 
-    Returns:
-        Name and seconds of each lesson.
-
     Raises:
         CourseError: if a lesson fails, or has not got one of the parameters.
     """
     paths = lessons()
     check_parameters(paths, parameters)
-    times = []
+    if "COURSE_AE_CACHE" in os.environ:
+        os.environ["COURSE_AE_CACHE"] = str(cache_folder().absolute())  # lessons work elsewhere
     for path in paths:
         progress = Progress(path.stem.replace("_", " "))
         if resume and (run.folder / "notebooks" / path.name).is_file():
@@ -129,10 +117,7 @@ def run_lessons(
         except BaseException:
             progress.end("stopped")
             raise
-        seconds = time.perf_counter() - start
-        progress.end(f"{seconds:.0f} s")
-        times.append((path.stem, seconds))
-    return times
+        progress.end(f"{time.perf_counter() - start:.0f} s")
 
 
 def run_lesson(path: Path, folder: Path, parameters: dict[str, Any], progress: "Progress") -> None:
@@ -145,7 +130,7 @@ def run_lesson(path: Path, folder: Path, parameters: dict[str, Any], progress: "
     failed = output.with_suffix(".failed.ipynb")
     with replace_file(output) as part:
         try:
-            with _quiet():
+            with warnings.catch_warnings(action="ignore"):
                 notebook = papermill.execute_notebook(
                     _literal(path),
                     _literal(part),
@@ -156,30 +141,24 @@ def run_lesson(path: Path, folder: Path, parameters: dict[str, Any], progress: "
                     extra_arguments=["--log-level=CRITICAL"],  # nothing from the kernel itself
                     cwd=str(folder),  # what a lesson writes without a path stays with its run
                 )
-        except papermill.PapermillExecutionError as error:
-            if error.ename == "CourseError":
-                raise CourseError(error.evalue) from None
+        except (papermill.PapermillExecutionError, DeadKernelError) as error:
+            what = "was ended by the system, most likely for want of memory"
+            if isinstance(error, papermill.PapermillExecutionError):
+                if error.ename == "CourseError":
+                    raise CourseError(error.evalue) from None
+                why = f"{error.ename}: {' '.join(error.evalue.split())}"
+                what = f"failed in cell [{error.exec_count}] with {why}"
             part.replace(failed)
             raise CourseError(
-                f"Lesson {path.stem} failed in cell [{error.exec_count}] with {error.ename}: "
-                f"{' '.join(error.evalue.split())}; how far it came is in '{failed}'."
+                f"Lesson {path.stem} {what}; how far it came is in '{failed}'."
             ) from error
-        except DeadKernelError as error:
-            part.replace(failed)
-            raise CourseError(
-                f"Lesson {path.stem} was ended by the system, most likely for want of memory; "
-                f"how far it came is in '{failed}'."
-            ) from error
-        notebook, _ = CoalesceStreamsPreprocessor().preprocess(notebook, {})
+        notebook, _ = preprocessors.CoalesceStreamsPreprocessor().preprocess(notebook, {})
         nbformat.write(still(notebook), part)
     failed.unlink(missing_ok=True)  # of an earlier try
 
 
 class Progress:
-    """One line a lesson, in which a terminal also sees the lesson's progress bars.
-
-    A file for papermill, which writes into it whatever the lesson prints.
-    """
+    """One line a lesson, in which a terminal also sees the bars that papermill writes to it."""
 
     def __init__(self, title: str):
         self.title = title
@@ -209,21 +188,3 @@ class Progress:
 def _literal(path: Path) -> str:
     """The path for papermill, which would fill in names in braces."""
     return str(path).replace("{", "{{").replace("}", "}}")
-
-
-@contextmanager
-def _quiet() -> Iterator[None]:
-    """The surroundings of a kernel: no chatter in the terminal, and the same cache as here."""
-    logger, before = logging.getLogger("papermill"), dict(os.environ)
-    level = logger.level
-    logger.setLevel(logging.CRITICAL + 1)
-    os.environ["PYDEVD_DISABLE_FILE_VALIDATION"] = "1"  # no warning about frozen modules
-    os.environ["COURSE_AE_CACHE"] = str(cache_folder().absolute())  # a kernel works elsewhere
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            yield
-    finally:
-        logger.setLevel(level)
-        os.environ.clear()
-        os.environ.update(before)

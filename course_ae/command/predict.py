@@ -31,6 +31,7 @@ from course_ae.training import build_model, reconstruct, to_uint8
 
 BATCH = 32  # images in memory at a time
 TOPS = {"l2": 0.1, "ssim": 1.0}  # the difference that is drawn in yellow
+COLUMNS = ("image", "score", "threshold", "verdict", "picture")  # of what is found out
 HEADER = 22  # pixels above a picture, for the verdict
 
 
@@ -58,15 +59,19 @@ def load_detector(folder: Path, score_name: str = "") -> Detector:
 
     Args:
         folder: the run folder.
-        score_name: 'normalised' (lesson 07), 'l2' or 'ssim'; '' takes the first of these that the
-            run has.
+        score_name: 'normalised' (lesson 07), 'l2' or 'ssim'; '' takes the first that the run has.
 
     Raises:
         CourseError: if the folder holds no finished run, a file of it is damaged, or it has no such
             score.
     """
     given = {name: value for name, value in recorded(folder).items() if name not in ("data", "run")}
-    settings, thresholds = make_settings(**given), _thresholds(folder / "summary.json")
+    settings, path = make_settings(**given), folder / "summary.json"
+    scores = read_json(path).get("scores", {})
+    with damaged(path):
+        thresholds = {name: float(one["threshold"]) for name, one in scores.items()}
+        if not all(map(math.isfinite, thresholds.values())):
+            raise ValueError("a threshold is no number")
     there = [name for name in reversed(SCORE_NAMES) if name in thresholds]
     if not there:
         raise CourseError(
@@ -85,16 +90,6 @@ def load_detector(folder: Path, score_name: str = "") -> Detector:
     return Detector(model, name, thresholds[name], reference)
 
 
-def _thresholds(path: Path) -> dict[str, float]:
-    """The threshold of each score in a run's summary.json."""
-    summary = read_json(path)
-    with damaged(path):
-        found = {name: float(one["threshold"]) for name, one in summary.get("scores", {}).items()}
-        if not all(map(math.isfinite, found.values())):
-            raise ValueError("a threshold is no number")
-    return found
-
-
 def find_images(places: Sequence[Path]) -> list[Path]:
     """The images that are named, and all those in folders that are named.
 
@@ -104,7 +99,7 @@ def find_images(places: Sequence[Path]) -> list[Path]:
     images = []
     for place in places:
         if place.is_dir():
-            inside, _ = photographs_in(place)
+            inside = photographs_in(place, {})
             if not inside:
                 raise CourseError(f"'{place}' holds no JPEG, PNG, BMP or TIFF files.")
             images += inside
@@ -132,11 +127,10 @@ def predict(detector: Detector, images: Iterable[Path], pictures: Path) -> Itera
             number.
     """
     images, names = list(images), dict[Path, int]()
-    for image in images:
-        if image.resolve().parent == pictures.resolve():
-            raise CourseError(
-                f"Pictures in '{pictures}' could replace the images there; choose another folder."
-            )
+    if pictures.resolve() in {image.resolve().parent for image in images}:
+        raise CourseError(
+            f"Pictures in '{pictures}' could replace the images there; choose another folder."
+        )
     with ThreadPoolExecutor(os.cpu_count()) as pool:
         for start in range(0, len(images), BATCH):
             batch = images[start : start + BATCH]
@@ -148,10 +142,12 @@ def predict(detector: Detector, images: Iterable[Path], pictures: Path) -> Itera
                 x_hat, maps, scores = detector.maps(x)
                 scores = require_numbers(scores.numpy())
                 judged = zip(readable, x, x_hat, maps, scores, strict=True)
-                for i, image, image_hat, difference, score in judged:
+                for i, *pixels, score in judged:
                     place = free_name(pictures, batch[i].stem, names)
-                    rows[i] = _row(detector, batch[i], float(score)) | {"picture": str(place)}
-                    drawn = picture(detector, image, image_hat, difference, rows[i])
+                    verdict = "defective" if score > detector.threshold else "good"
+                    told = str(batch[i]), float(score), detector.threshold, verdict, str(place)
+                    rows[i] = dict(zip(COLUMNS, told, strict=True))
+                    drawn = picture(detector, *pixels, rows[i])
                     with replace_file(place) as part:
                         drawn.save(part, "png", compress_level=1)  # fast before small
             yield from rows
@@ -165,25 +161,13 @@ def _decode(path: Path) -> np.ndarray | str:
         return str(error)
 
 
-def _row(detector: Detector, path: Path, score: float) -> dict[str, Any]:
-    verdict = "defective" if score > detector.threshold else "good"
-    return {"image": str(path), "score": score, "threshold": detector.threshold, "verdict": verdict}
-
-
 def picture(
     detector: Detector, x: Tensor, x_hat: Tensor, difference: Tensor, row: dict[str, Any]
 ) -> Image.Image:
-    """Image, reconstruction and difference map side by side, with the verdict above.
+    """`x` and `x_hat` (1, 227, 227) and their map (227, 227) side by side, the verdict above.
 
     The colours of the map mean the same in all pictures of a detector. Of lesson 07's map all that
     lies above the threshold is yellow.
-
-    Args:
-        detector: whose map it is.
-        x: the image, (1, 227, 227).
-        x_hat: its reconstruction, same shape.
-        difference: its map, (227, 227).
-        row: 'score' and 'verdict' are shown.
     """
     top = TOPS.get(detector.score_name, detector.threshold)
     shades = colormaps["cividis"]((difference / top).clamp(0, 1).numpy(), bytes=True)[..., :3]

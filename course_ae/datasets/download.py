@@ -13,7 +13,8 @@ import shutil
 import sys
 import tarfile
 import time
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path, PurePosixPath
 from urllib.parse import urljoin
 
@@ -21,19 +22,10 @@ import requests  # brings certificates along, which Python on macOS may lack
 from filelock import FileLock, Timeout
 from tqdm import tqdm
 
-from course_ae.datasets.mvtec_ad import (
-    BOTTLE,
-    FULL,
-    LICENCE,
-    OFFICIAL,
-    PAGE,
-    Archive,
-    first_difference,
-)  # fmt: skip
+from course_ae.datasets.mvtec_ad import ARCHIVES, LICENCE, OFFICIAL, PAGE, Archive, first_difference
 from course_ae.support.errors import CourseError, ManualStepsError, nearest
 from course_ae.support.files import require_writable
 
-ARCHIVES = (BOTTLE, FULL)  # the smaller one first
 TOP = "mvtec_anomaly_detection"  # the folder of all categories in an archive, where it has one
 
 LOCAL = r"http://(localhost|127(\.\d{1,3}){3}|\[::1\])(:\d+)?"
@@ -46,12 +38,12 @@ RETRIES = 4  # in a row that bring nothing
 PAUSE = 2.0  # seconds before the first of them, and as much more before each further one
 
 
-class _Broken(requests.RequestException):
-    """An answer that may be better the next time."""
+class _Wrong(requests.RequestException):
+    """An answer that is not the archive; a dead one will stay what it is."""
 
-
-class _Dead(requests.RequestException):
-    """An answer that will stay what it is."""
+    def __init__(self, text: str, is_dead: bool = False):
+        super().__init__(text)
+        self.is_dead = is_dead
 
 
 def download(
@@ -73,25 +65,40 @@ def download(
         CourseError: for a wrong argument, a licence not accepted, too little space, an archive that
             cannot be loaded or is not the right one, and files that are in the way.
     """
-    archive = archive and archive.expanduser().resolve()
-    _require_sensible(category, url, archive)
+    known = [*OFFICIAL, "all"]
+    if category not in known:
+        raise CourseError(f"MVTec AD has no category '{category}'{nearest(category, known)}")
+    if url:
+        _require_safe(url, "http")
+    if archive and not archive.is_file():
+        raise CourseError(f"There is no file '{archive}'; give the archive that you loaded.")
     names = list(OFFICIAL) if category == "all" else [category]
-    data = data.expanduser().resolve()
+    missing = [name for name in names if not _is_complete(data / name)]
+    if missing:
+        wanted = _choose(missing, data, url, archive)
+        path = archive or data / wanted.name
+        _require_space(data, path, wanted, len(missing))
+        _accept_licence(accepted)
+        with _held(data):
+            if not path.is_file():
+                _load(wanted, path, category)
+            elif not _is_right(path, wanted):  # it is the user's, and stays
+                raise CourseError(
+                    f"'{path}' is not '{wanted.name}' (its SHA-256 is another); move it away and "
+                    f"load it again from {PAGE}."
+                )
+            _unpack(path, missing, data / ".unpacking")
+        print(f"'{path}' ({_words(_size(path))}) is no longer needed and may be deleted.")
+    return [data / name for name in names]
+
+
+@contextmanager
+def _held(data: Path) -> Iterator[None]:
+    """Keeps the folder for one download; what cannot be read or written there is one sentence."""
     try:
-        missing = [name for name in names if not _is_complete(data / name)]
-        if missing:
-            wanted = _choose(missing, data, url, archive)
-            path = archive or data / wanted.name
-            _require_space(data, path, wanted, len(missing))
-            _accept_licence(accepted)
-            data.mkdir(parents=True, exist_ok=True)
-            with FileLock(data / ".download.lock", timeout=0):
-                if path.is_file():
-                    _require_right(path, wanted)
-                else:
-                    _load(wanted, path, category)
-                _unpack(path, missing, data / ".unpacking")
-            print(f"'{path}' ({_words(_size(path))}) is no longer needed and may be deleted.")
+        data.mkdir(parents=True, exist_ok=True)
+        with FileLock(data / ".download.lock", timeout=0):
+            yield
     except Timeout as error:
         raise CourseError(
             f"'{data}' is in use by another download; wait for its end, or choose another folder."
@@ -101,25 +108,13 @@ def download(
             f"'{error.filename or data}' cannot be read or written ({error.strerror or error}); "
             "mend this and repeat, for what was loaded is kept."
         ) from error
-    return [data / name for name in names]
-
-
-def _require_sensible(category: str, url: str, archive: Path | None) -> None:
-    known = [*OFFICIAL, "all"]
-    if category not in known:
-        raise CourseError(f"MVTec AD has no category '{category}'{nearest(category, known)}")
-    if url:
-        _require_safe(url, "http")
-    if archive and not archive.is_file():
-        raise CourseError(f"There is no file '{archive}'; give the archive that you loaded.")
 
 
 def _is_complete(folder: Path) -> bool:
     """True for an official category, False for nothing at all; anything else is refused."""
     if not os.path.lexists(folder):  # a link to nothing is in the way, too
         return False
-    difference = first_difference(folder)
-    if difference:
+    if difference := first_difference(folder):
         raise CourseError(
             f"'{folder}' is there already and differs from MVTec AD ({difference}); move it away "
             "and repeat."
@@ -166,15 +161,6 @@ def _accept_licence(accepted: bool) -> None:
         )
 
 
-def _require_right(path: Path, wanted: Archive) -> None:
-    """Refuses a wrong archive, but leaves it, for it is the user's."""
-    if not _is_right(path, wanted):
-        raise CourseError(
-            f"'{path}' is not '{wanted.name}' (its SHA-256 is another); move it away and load it "
-            f"again from {PAGE}."
-        )
-
-
 def _is_right(path: Path, wanted: Archive) -> bool:
     """True if the file has the archive's SHA-256."""
     digest = hashlib.sha256()
@@ -192,7 +178,15 @@ def _load(wanted: Archive, path: Path, category: str) -> None:
     try:
         _load_pieces(wanted, part)
     except requests.RequestException as error:
-        raise _by_hand(wanted, part, category, error) from error
+        kept = f"'{part}' is kept, and another try goes on after its {_words(_size(part))}."
+        raise ManualStepsError(
+            f"""'{wanted.url}' does not give the archive: {_reason(error)}. Load it by hand:
+1. Open {PAGE} in a browser and accept the licence.
+2. Load '{wanted.name}' ({_words(wanted.size)}) to any folder.
+3. Repeat with its path in place of FILE:
+   course-ae download {category} --data "{part.parent}" --archive FILE --accept-license
+{kept if _size(part) else "Nothing has been loaded so far."}"""
+        ) from error
     if _is_right(part, wanted):
         part.replace(path)
         return
@@ -216,7 +210,7 @@ def _load_pieces(wanted: Archive, part: Path) -> None:
         except requests.RequestException as error:
             failures = 0 if _size(part) > most else failures + 1  # beginning again brings nothing
             most = max(most, _size(part))
-            if isinstance(error, _Dead) or failures > RETRIES:
+            if getattr(error, "is_dead", False) or failures > RETRIES:
                 raise
             print(f"{_words(_size(part))} are there, but {_reason(error)}; trying again.")
             time.sleep(PAUSE * max(1, failures))
@@ -231,24 +225,24 @@ def _load_piece(wanted: Archive, part: Path) -> None:
                 bar.update(file.write(chunk))
                 if file.tell() >= wanted.size:
                     return
-    raise _Broken("it ends early")
+    raise _Wrong("it ends early")
 
 
 def _first_byte(answer: requests.Response, wanted: Archive, part: Path) -> int:
     """The byte with which an answer begins: the one asked for, or 0; an error for other answers."""
     status, headers, begin = answer.status_code, answer.headers, _size(part)
     if status in (200, 206) and "html" in headers.get("Content-Type", ""):
-        raise _Dead("it gives a web page")
+        raise _Wrong("it gives a web page", is_dead=True)
     if status == 200:
         if headers.get("Content-Length", str(wanted.size)) != str(wanted.size):
-            raise _Dead("it gives a file of another size")
+            raise _Wrong("it gives a file of another size", is_dead=True)
         return 0
     if status == 206 and headers.get("Content-Range", "").startswith(f"bytes {begin}-"):
         return begin
     if status in (206, 416):  # it has no such bytes, or gives others
         part.unlink(missing_ok=True)
-    is_lasting = status < 500 and status not in (206, 408, 416, 429)
-    raise (_Dead if is_lasting else _Broken)(f"it answers with status {status}")
+    is_dead = status < 500 and status not in (206, 408, 416, 429)
+    raise _Wrong(f"it answers with status {status}", is_dead)
 
 
 def _ask(url: str, begin: int) -> requests.Response:
@@ -267,7 +261,7 @@ def _ask(url: str, begin: int) -> requests.Response:
             answer.close()
             target = urljoin(target, answer.headers["Location"])
         except ValueError as error:  # of `requests`, or of what it is built on
-            raise _Dead("it is or leads to what is no address") from error
+            raise _Wrong("it is or leads to what is no address", is_dead=True) from error
         _require_safe(target, scheme)
     raise CourseError(f"'{url}' leads on and on; give another address with --url.")
 
@@ -281,21 +275,9 @@ def _require_safe(url: str, scheme: str) -> None:
         )
 
 
-def _by_hand(wanted: Archive, part: Path, category: str, error: Exception) -> CourseError:
-    kept = f"'{part}' is kept, and another try goes on after its {_words(_size(part))}."
-    return ManualStepsError(
-        f"""'{wanted.url}' does not give the archive: {_reason(error)}. Load it by hand:
-1. Open {PAGE} in a browser and accept the licence.
-2. Load '{wanted.name}' ({_words(wanted.size)}) to any folder.
-3. Repeat with its path in place of FILE:
-   course-ae download {category} --data "{part.parent}" --archive FILE --accept-license
-{kept if _size(part) else "Nothing has been loaded so far."}"""
-    )
-
-
 def _reason(error: Exception) -> str:
-    own = isinstance(error, _Broken | _Dead)
-    return str(error) if own else f"the connection failed ({type(error).__name__})"
+    is_ours = isinstance(error, _Wrong)
+    return str(error) if is_ours else f"the connection failed ({type(error).__name__})"
 
 
 def _unpack(path: Path, names: list[str], staging: Path) -> None:
@@ -305,8 +287,7 @@ def _unpack(path: Path, names: list[str], staging: Path) -> None:
     try:
         _extract(path, names, staging)
         for name in names:
-            difference = first_difference(staging / name)
-            if difference:
+            if difference := first_difference(staging / name):
                 raise CourseError(
                     f"What came out of '{path}' differs from MVTec AD ({difference}); repeat, and "
                     "choose another disk if it is so again."

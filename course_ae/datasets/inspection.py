@@ -15,27 +15,30 @@ TWINS = 0.25  # of the usual distance to the nearest other image: the same pictu
 DARK, BRIGHT = 20, 245  # gray levels of 0 to 255
 
 
-def first_look(samples: list[Sample], pixels: np.ndarray) -> list[str]:
+def first_look(samples: list[Sample], pixels: np.ndarray) -> Iterator[str]:
     """What to know before a training, one sentence each.
 
     Args:
         samples: all images of a category.
         pixels: the same preprocessed, uint8 (N, 227, 227).
     """
-    labels = np.array([sample.label for sample in samples])
     train = np.array([sample.split == "train" for sample in samples])
-    little = thumbnails(pixels)
-    looks = (
-        _enough(int(train.sum()), int((~train & (labels == 0)).sum()), int(labels.sum())),
-        _aligned(little[train]),
-        _twins(samples, little, train),
-        _shapes(select(samples, "train")),
-        _light(float(pixels[train].mean())),
-    )
-    return [sentence for sentences in looks for sentence in sentences]
+    little = _thumbnails(pixels)
+    yield from _enough(samples)
+    yield _aligned(little[train])
+    yield from _twins(samples, little, train)
+    yield from _shapes(select(samples, "train"))
+    mean = pixels[train].mean()
+    if mean < DARK:
+        yield (
+            f"The images are nearly black (mean {mean:.0f} of 255); a camera with 10 or 12 bits "
+            "may have used a small part of a file's 16: stretch the gray levels first."
+        )
+    elif mean > BRIGHT:
+        yield f"The images are nearly white (mean {mean:.0f} of 255); expose them shorter."
 
 
-def thumbnails(pixels: np.ndarray) -> np.ndarray:
+def _thumbnails(pixels: np.ndarray) -> np.ndarray:
     """Small copies without their mean brightness: uint8 (N, H, W) to float64 (N, 1024)."""
     small = [Image.fromarray(image).resize((LITTLE, LITTLE), Image.Resampling.BOX)
              for image in pixels]  # fmt: skip
@@ -43,40 +46,32 @@ def thumbnails(pixels: np.ndarray) -> np.ndarray:
     return flat - flat.mean(axis=1, keepdims=True)
 
 
-def likeness(little: np.ndarray) -> float:
-    """How much an image is like the mean of all others, 1 for equal: the median correlation.
-
-    Args:
-        little: thumbnails without their mean brightness, (N, P), N at least 2.
-    """
-    others = (little.sum(axis=0) - little) / (len(little) - 1)  # (N, P)
-    lengths = np.linalg.norm(little, axis=1) * np.linalg.norm(others, axis=1)
-    return float(np.median((little * others).sum(axis=1) / lengths.clip(min=1e-12)))
-
-
-def _enough(train: int, test_good: int, defective: int) -> Iterator[str]:
+def _enough(samples: list[Sample]) -> Iterator[str]:
     least = OFFICIAL["toothbrush"]  # the smallest category of MVTec AD
-    for count, needed, what, why in (
-        (train, least.train, "good images to train with", "expect a weaker network"),
-        (test_good, least.test_good, "good images to test with", "false alarms will be a guess"),
-        (defective, sum(least.defects.values()), "defective images", "missed ones will be a guess"),
+    for *part, needed, what, why in (
+        ("train", 0, least.train, "good images to train with", "expect a weaker network"),
+        ("test", 0, least.test_good, "good images to test with", "false alarms will be a guess"),
+        ("test", 1, sum(least.defects.values()), "defective images", "missed ones will be a guess"),
     ):
+        count = len(select(samples, *part))
         if count < needed:
             yield f"Few {what}: {count}; MVTec AD's smallest category has {needed}, so {why}."
 
 
-def _aligned(little: np.ndarray) -> Iterator[str]:
-    found = likeness(little)
+def _aligned(little: np.ndarray) -> str:
+    """How much a thumbnail (N, P) is like the mean of the others: the median correlation."""
+    others = (little.sum(axis=0) - little) / (len(little) - 1)  # (N, P)
+    lengths = np.linalg.norm(little, axis=1) * np.linalg.norm(others, axis=1)
+    found = np.median((little * others).sum(axis=1) / lengths.clip(min=1e-12))
     told = f"a good image is like the mean of the others by {found:.2f} (1 is equal)"
     if found >= STILL:
-        yield f"The product lies still: {told}."
-    elif found >= RESTLESS:
-        yield f"The product moves: {told}; crop the images to it, in one direction and size."
-    else:
-        yield (
-            f"The product moves or turns a lot, or is a texture: {told}. An autoencoder finds this "
-            "hard; crop and turn the images alike where you can."
-        )
+        return f"The product lies still: {told}."
+    if found >= RESTLESS:
+        return f"The product moves: {told}; crop the images to it, in one direction and size."
+    return (
+        f"The product moves or turns a lot, or is a texture: {told}. An autoencoder finds this "
+        "hard; crop and turn the images alike where you can."
+    )
 
 
 def _twins(samples: list[Sample], little: np.ndarray, train: np.ndarray) -> Iterator[str]:
@@ -103,13 +98,3 @@ def _shapes(samples: list[Sample]) -> Iterator[str]:
             f"The images have different shapes, {min(aspects)} to {max(aspects)} times as wide as "
             "high, and each is squeezed to a square; crop them to one shape."
         )
-
-
-def _light(mean: float) -> Iterator[str]:
-    if mean < DARK:
-        yield (
-            f"The images are nearly black (mean {mean:.0f} of 255); a camera with 10 or 12 bits "
-            "may have used a small part of a file's 16: stretch the gray levels first."
-        )
-    elif mean > BRIGHT:
-        yield f"The images are nearly white (mean {mean:.0f} of 255); expose them shorter."

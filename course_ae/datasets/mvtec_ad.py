@@ -123,3 +123,4 @@ FULL = Archive(
     "420938113-1629960298/mvtec_anomaly_detection.tar.xz",
     tuple(OFFICIAL),
 )
+ARCHIVES = (BOTTLE, FULL)  # the smaller one first

@@ -3,13 +3,13 @@
 import hashlib
 import os
 import shutil
-import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
-from itertools import permutations
+from itertools import cycle, permutations
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import numpy as np
 import torch
@@ -18,13 +18,14 @@ from PIL import Image
 from course_ae.corruption import PAINTED
 from course_ae.preprocessing import preprocess, to_tensor
 from course_ae.support.errors import CourseError
-from course_ae.support.files import is_leftover, require_writable, write_csv
+from course_ae.support.files import is_leftover, replace_file, require_writable, write_csv
 from course_ae.support.images import image_size, is_image, load_image, open_image
 from course_ae.training import to_uint8
 
 LONGEST = 1024  # pixels, the longer side at most: MVTec AD's largest, and the network sees 227
 TEST_SHARE = 0.2  # of the good photographs; where none is defective, as many again are painted on
 LONG = 100  # letters of a file's name that are kept, so that what is added to it has room
+SHOWN = 10  # files left out that are told one by one
 LIST = "imported.csv"  # in the category's folder: where each file came from, or why it is not there
 
 
@@ -56,19 +57,21 @@ def import_photographs(
             in none. Where no level is above 127, each but 0 marks the defect.
 
     Raises:
-        CourseError: if a folder is missing or cannot be read or written, the category is there
-            already, or there are too few photographs.
+        CourseError: if a folder is missing or lies in another, the category is there already or
+            cannot be written, or there are too few photographs.
     """
-    _require_apart([folder for folder in (good, defective, masks) if folder])
+    for one, other in permutations([folder for folder in (good, defective, masks) if folder], 2):
+        if one.resolve().is_relative_to(other.resolve()):
+            raise CourseError(
+                f"'{one}' lies in '{other}', so their files would be mixed up; give folders beside "
+                "each other."
+            )
     _require_free(data, category)
     with _staging(data, category) as folder:
         found = Import(folder)
-        _take(found, good, lambda path: "train/good")
-        _require(found, good, "good", 5 if defective else 13)
+        _take(found, good, "good", 5 if defective else 13)
         if defective:
-            before = len(found.taken)
-            _take(found, defective, lambda path: _test_folder(path, defective))
-            _require(found, defective, "defective", before + 3)
+            _take(found, defective, "defective", 3)
         if defective and masks:
             _add_masks(found, defective, masks)
         _keep_for_test(found, painted=not defective)
@@ -77,18 +80,11 @@ def import_photographs(
     return found
 
 
-def _require_apart(folders: list[Path]) -> None:
-    for one, other in permutations(folders, 2):
-        if one.resolve() == other.resolve() or other.resolve() in one.resolve().parents:
-            raise CourseError(
-                f"'{one}' lies in '{other}', so their files would be mixed up; give folders beside "
-                "each other."
-            )
-
-
 def _require_free(data: Path, category: str) -> None:
     """Refuses a name that is none, is taken, or would make `data` look like a category itself."""
     target = data / category
+    if not category:
+        raise CourseError("The new category needs a name; give it with --category.")
     if target.parent != data or category.startswith(".") or not category.isprintable():
         raise CourseError(f"'{category}' cannot be the name of a category; use letters and digits.")
     if category.casefold() == "train" or (data / "train").exists():
@@ -104,60 +100,47 @@ def _require_free(data: Path, category: str) -> None:
 @contextmanager
 def _staging(data: Path, category: str) -> Iterator[Path]:
     """A folder beside the category's place; whatever is in it at the end is removed."""
-    is_new, staging = not data.exists(), None
+    is_new = not data.exists()
+    data.mkdir(parents=True, exist_ok=True)
+    for path in filter(is_leftover, list(data.glob(".[0-9]*-importing"))):
+        shutil.rmtree(path, ignore_errors=True)  # of an import that was killed
     try:
-        data.mkdir(parents=True, exist_ok=True)
-        for path in filter(is_leftover, list(data.glob(".[0-9]*-importing"))):
-            shutil.rmtree(path, ignore_errors=True)  # of an import that was killed
-        staging = Path(tempfile.mkdtemp("-importing", f".{os.getpid()}-", data))
-        folder = staging / category  # with the usual rights, which `staging` has not
-        folder.mkdir()
-        yield folder
-    except OSError as error:
-        raise CourseError(
-            f"'{error.filename or data}' cannot be read or written: {error.strerror or error}."
-        ) from error
+        prefix = f".{os.getpid()}-"
+        with TemporaryDirectory("-importing", prefix, data, ignore_cleanup_errors=True) as staging:
+            folder = Path(staging, category)  # with the usual rights, which `staging` has not
+            folder.mkdir()
+            yield folder
     finally:
-        if staging:
-            shutil.rmtree(staging, ignore_errors=True)
         if is_new:
             with suppress(OSError):  # something is in it
                 data.rmdir()
 
 
-def photographs_in(folder: Path) -> tuple[list[Path], dict[Path, str]]:
-    """All images in a folder and in those within, and the other files with the reason.
+def photographs_in(folder: Path, left_out: dict[Path, str]) -> list[Path]:
+    """All images in a folder and in those within; other files are added to `left_out`, with why.
 
     Links to folders are not followed, so none can lead in a circle; hidden files do not count.
 
     Raises:
-        CourseError: if there is no such folder, or one in it cannot be read.
+        CourseError: if there is no such folder.
+        OSError: if it, or one in it, cannot be read.
     """
 
     def stop(error: OSError) -> None:
-        raise CourseError(
-            f"'{error.filename}' cannot be read ({error.strerror}); allow it to be read, or choose "
-            "another folder."
-        ) from error
+        raise error
 
     if not folder.is_dir():
         raise CourseError(f"There is no folder '{folder}'; give one that holds photographs.")
-    images, others = [], {}
+    images = []
     for where, folders, names in os.walk(folder, onerror=stop):
         folders[:] = sorted(name for name in folders if not name.startswith("."))
         for path in (Path(where, name) for name in sorted(names) if not name.startswith(".")):
             if not is_image(path):
-                others[path] = "no JPEG, PNG, BMP or TIFF file"
+                left_out[path] = "no JPEG, PNG, BMP or TIFF file"
             elif not path.is_file():
-                others[path] = "a link to a file that is not there"
+                left_out[path] = "a link to a file that is not there"
             else:
                 images.append(path)
-    return images, others
-
-
-def _listed(found: Import, folder: Path) -> list[Path]:
-    images, others = photographs_in(folder)
-    found.left_out |= others
     return images
 
 
@@ -170,16 +153,18 @@ def _test_folder(path: Path, defective: Path) -> str:
     return f"test/{defect_type}"
 
 
-def _take(found: Import, folder: Path, place: Callable[[Path], str]) -> None:
+def _take(found: Import, folder: Path, what: str, needed: int) -> None:
     """Copies a folder's photographs, several at a time; the same picture is taken once."""
-    paths, used = _listed(found, folder), {}
-    copies = [free_name(found.folder / place(path), path.stem, used) for path in paths]
-    for parent in {copy.parent for copy in copies}:
-        parent.mkdir(parents=True)
+    before, paths = len(found.taken), photographs_in(folder, found.left_out)
+    places = ["train/good" if what == "good" else _test_folder(path, folder) for path in paths]
+    used: dict[Path, int] = {}
+    copies = [
+        free_name(found.folder / place, path.stem, used)
+        for path, place in zip(paths, places, strict=True)
+    ]
     with ThreadPoolExecutor(os.cpu_count()) as pool:
-        for source, copy, (key, problem) in zip(
-            paths, copies, pool.map(_copy, paths, copies), strict=True
-        ):
+        copied = pool.map(_copy, paths, copies)
+        for source, copy, (key, problem) in zip(paths, copies, copied, strict=True):
             if not problem and key in found.seen:
                 problem = f"the same picture as '{found.seen[key]}'"
             if problem:
@@ -187,6 +172,12 @@ def _take(found: Import, folder: Path, place: Callable[[Path], str]) -> None:
                 copy.unlink(missing_ok=True)
             else:
                 found.seen[key], found.taken[copy] = source, source
+    if len(found.taken) < before + needed:
+        problem = next((f" ('{path}': {why})" for path, why in found.left_out.items()), "")
+        raise CourseError(
+            f"'{folder}' has too few {what} photographs that can be used{problem}; an import needs "
+            "5 good and 3 defective ones, or 13 good ones."
+        )
 
 
 def free_name(folder: Path, stem: str, used: dict[Path, int]) -> Path:
@@ -218,17 +209,13 @@ def _copy(source: Path, copy: Path) -> tuple[str, str]:
         return "", str(error)
     image = image if image.mode == "L" else image.convert("RGB")
     image.thumbnail((LONGEST, LONGEST), Image.Resampling.BICUBIC)
-    image.save(copy, compress_level=1)  # fast before small
+    _save(image, copy)
     return hashlib.sha256(np.asarray(image)).hexdigest(), ""
 
 
-def _require(found: Import, folder: Path, what: str, needed: int) -> None:
-    if len(found.taken) < needed:
-        problem = next((f" ('{path}': {why})" for path, why in found.left_out.items()), "")
-        raise CourseError(
-            f"'{folder}' has too few {what} photographs that can be used{problem}; an import needs "
-            "5 good and 3 defective ones, or 13 good ones."
-        )
+def _save(image: Image.Image, path: Path) -> None:
+    with replace_file(path) as part:
+        image.save(part, "png", compress_level=1)  # fast before small
 
 
 def _add_masks(found: Import, defective: Path, masks: Path) -> None:
@@ -238,7 +225,7 @@ def _add_masks(found: Import, defective: Path, masks: Path) -> None:
         if copy.parent.parent.name == "test":
             for folder in {source.relative_to(defective).parent, Path()}:
                 owners.setdefault((folder, source.stem.casefold()), set()).add(copy)
-    for path in _listed(found, masks):
+    for path in photographs_in(masks, found.left_out):
         name = path.stem.removesuffix("_mask").casefold()
         meant = owners.get((path.relative_to(masks).parent, name), set())
         if len(meant) != 1:
@@ -271,63 +258,48 @@ def _copy_mask(path: Path, source: Path, copy: Path) -> str:
     with Image.open(copy) as image:
         share = Image.fromarray(marked).convert("L").resize(image.size, Image.Resampling.BOX)
     most = np.asarray(share) > 127
-    _save_mask(copy, most if most.any() else np.asarray(share) > 0)  # a hair stays a hair
+    most = most if most.any() else np.asarray(share) > 0  # a hair stays a hair
+    _save(Image.fromarray(most).convert("L"), _mask_path(copy))
     return ""
 
 
-def _save_mask(copy: Path, mask: np.ndarray) -> None:
-    """Writes the mask (H, W) bool of a test image."""
-    _mask_path(copy).parent.mkdir(parents=True, exist_ok=True)
-    Image.fromarray(mask).convert("L").save(_mask_path(copy))
-
-
 def _keep_for_test(found: Import, painted: bool) -> None:
-    """Moves good photographs from the training to the test; some of them get defects painted."""
+    """Moves good photographs from the training to the test; as many again get defects painted."""
     good = sorted(copy for copy in found.taken if copy.parent.parent.name == "train")
     count = max(2, round(TEST_SHARE * len(good)))
     order = [good[i] for i in np.random.default_rng(0).permutation(len(good))]
-    (found.folder / "test" / "good").mkdir(parents=True)
+    place = found.folder / "test" / "good"
+    place.mkdir(parents=True)
     for copy in order[:count]:
-        place = found.folder / "test" / "good" / copy.name
-        found.taken[copy.rename(place)] = found.taken.pop(copy)
+        found.taken[copy.rename(place / copy.name)] = found.taken.pop(copy)
     if painted:
         generator = torch.Generator().manual_seed(0)
-        for i, copy in enumerate(order[count : 2 * count]):
-            _paint(found, copy, list(PAINTED)[i % len(PAINTED)], generator)
-
-
-def _paint(found: Import, copy: Path, defect_type: str, generator: torch.Generator) -> None:
-    """Makes a good photograph a defective one, as the network sees it: gray, 227x227."""
-    place = found.folder / "test" / f"painted_{defect_type.replace(' ', '_')}" / copy.name
-    place.parent.mkdir(exist_ok=True)
-    image, mask = PAINTED[defect_type](to_tensor(preprocess(copy)[None]), generator)
-    Image.fromarray(to_uint8(image)[0]).save(place)
-    if mask.any():
-        _save_mask(place, mask[0].numpy())
-    found.taken[place] = found.taken.pop(copy)
-    copy.unlink()
+        for copy, defect_type in zip(order[count : 2 * count], cycle(PAINTED), strict=False):
+            place = found.folder / "test" / f"painted_{defect_type.replace(' ', '_')}" / copy.name
+            pixels = preprocess(copy)[None]  # as the network sees it: gray, 227x227
+            image, mask = PAINTED[defect_type](to_tensor(pixels), generator)
+            _save(Image.fromarray(to_uint8(image)[0]), place)
+            if mask.any():
+                _save(Image.fromarray(mask[0].numpy()).convert("L"), _mask_path(place))
+            found.taken[place] = found.taken.pop(copy)
+            copy.unlink()
 
 
 def _write_list(found: Import) -> None:
-    rows = [
-        {"file": copy.relative_to(found.folder).as_posix(), "source": str(source), "left out": ""}
-        for copy, source in sorted(found.taken.items())
-    ]
-    rows += [
-        {"file": "", "source": str(source), "left out": why}
-        for source, why in found.left_out.items()
-    ]
-    for row in rows:  # a name may be no text at all
-        row.update({k: v.encode(errors="backslashreplace").decode() for k, v in row.items()})
-    write_csv(found.folder / LIST, rows)
+    taken = sorted(found.taken.items())
+    rows = [(copy.relative_to(found.folder).as_posix(), str(source), "") for copy, source in taken]
+    rows += [("", str(source), why) for source, why in found.left_out.items()]
+    clean = [[v.encode(errors="backslashreplace").decode() for v in row] for row in rows]
+    columns = ("file", "source", "left out")  # a source's name may be no text at all
+    write_csv(found.folder / LIST, [dict(zip(columns, row, strict=True)) for row in clean])
 
 
-def account(found: Import, most: int = 10) -> list[str]:
-    """What was taken and what was left out, and why, in lines of text; at most so many files."""
+def account(found: Import) -> list[str]:
+    """What was taken and what was left out, and why, in lines of text."""
     lines = [f"{len(found.taken)} photographs taken, {len(found.left_out)} files left out"]
-    lines += [f"  {path}: {why}" for path, why in list(found.left_out.items())[:most]]
-    if len(found.left_out) > most:
-        lines.append(f"  and {len(found.left_out) - most} more, see {LIST}")
+    lines += [f"  {path}: {why}" for path, why in list(found.left_out.items())[:SHOWN]]
+    if len(found.left_out) > SHOWN:
+        lines.append(f"  and {len(found.left_out) - SHOWN} more, see {LIST}")
     if any(copy.parent.name.startswith("painted_") for copy in found.taken):
         lines.append(
             "No defective photographs were given, so defects were painted on some good ones: the "

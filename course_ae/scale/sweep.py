@@ -8,8 +8,8 @@ a training that was stopped goes on from its checkpoint, and a finished one is o
 import os
 import re
 from collections import Counter
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, redirect_stdout
+from collections.abc import Iterator
+from contextlib import redirect_stdout
 from io import StringIO
 from itertools import product
 from pathlib import Path
@@ -19,20 +19,14 @@ import numpy as np
 import torch
 
 from course_ae.data import find_category
+from course_ae.experiment import run_folder
 from course_ae.experiment.evaluation import evaluate_all
-from course_ae.experiment.run_folder import (
-    claim,
-    draw_sample_bottles,
-    find_run,
-    read_summary,
-    reserved,
-)
 from course_ae.settings import make_settings
 from course_ae.support.errors import CourseError
 from course_ae.support.files import user_path, write_csv
 
 try:
-    from dask.distributed import Client, KilledWorker, LocalCluster, as_completed, get_worker
+    from dask.distributed import Client, KilledWorker, as_completed, get_worker
 except ImportError as error:
     raise CourseError(
         'A sweep needs Dask; install it with: pip install --editable ".[sweep]"'
@@ -41,6 +35,7 @@ except ImportError as error:
 THREADS = 2  # processor cores of a worker, where there is no GPU
 WAIT = 600  # seconds to wait for a run folder that a lost worker may still hold
 AGAIN = 3  # times that a training whose workers died is handed out anew
+NAMES = ("category", "loss", "seed")  # what tells one training from the others
 SUMMARISED = ("auroc", "au_pro", "f")  # columns of the table, for each score
 
 
@@ -55,34 +50,30 @@ def numbers(text: str) -> list[int]:
         match = re.fullmatch(r"\s*(\d+)(?:-(\d+))?\s*", part)
         if not match:
             raise CourseError(f"'{text}' is no list of seeds; write for example 0-4 or 0,2,5.")
-        first, last = int(match[1]), int(match[2] or match[1])
-        found += range(first, last + 1)
+        found += range(int(match[1]), int(match[2] or match[1]) + 1)
     return list(dict.fromkeys(found))
 
 
 def plan(
-    data: str,
-    categories: list[str],
-    losses: list[str],
-    seeds: list[int],
-    profile: str,
-    folder: Path,
-    **overrides: Any,
+    data: str, categories: str, losses: str, seeds: str, profile: str, folder: Path, **overrides
 ) -> list[dict[str, Any]]:
-    """The parameters of each training, as `find_run` takes them.
+    """The parameters of each training, as `find_run` takes them; lists have commas between.
 
     Raises:
-        CourseError: for a wrong setting, or a category that is not there.
+        CourseError: for a wrong list or setting, or a category that is not there.
     """
-    root = user_path(data) if data else draw_sample_bottles()
+    for name in NAMES:
+        if name in overrides:
+            raise CourseError(f"A sweep takes '{name}' from its own options, not from -p.")
+    root = user_path(data) if data else run_folder.draw_sample_bottles()
+    words = [[word.strip() for word in text.split(",")] for text in (categories, losses)]
     trainings = []
-    for category, loss, seed in product(categories, losses, seeds):
+    for category, loss, seed in product(*words, numbers(seeds)):
         settings = {**overrides, "loss": loss, "seed": seed}
         make_settings(profile, **settings)
         find_category(root, category)
-        name = f"{category}-{loss}-{seed}"
         place = {"data": str(root) if data else "", "category": category, "profile": profile}
-        trainings.append({**settings, **place, "run": str(folder / name)})
+        trainings.append({**settings, **place, "run": str(folder / f"{category}-{loss}-{seed}")})
     if not trainings:
         raise CourseError("There is nothing to train; name categories, losses and seeds.")
     return trainings
@@ -93,10 +84,10 @@ def train(parameters: dict[str, Any], threads: int | None = None) -> dict[str, A
     if threads:
         torch.set_num_threads(threads)
     os.environ.setdefault("LOCAL_RANK", re.sub(r"\D", "", str(get_worker().name)) or "0")
-    run = find_run(**parameters)
-    with reserved(run, "command", patience=WAIT), redirect_stdout(StringIO()):
-        claim(run)
-        summary = read_summary(run)
+    run = run_folder.find_run(**parameters)
+    with run_folder.reserved(run, "command", patience=WAIT), redirect_stdout(StringIO()):
+        run_folder.claim(run)
+        summary = run_folder.read_summary(run)
         if "baselines" not in summary:  # which are the last that an evaluation writes
             summary = evaluate_all(run, second=False)
     return row(parameters, summary)
@@ -104,9 +95,9 @@ def train(parameters: dict[str, Any], threads: int | None = None) -> dict[str, A
 
 def row(parameters: dict[str, Any], summary: dict[str, Any]) -> dict[str, Any]:
     """One line of sweep.csv."""
-    found = {name: parameters[name] for name in ("category", "loss", "seed")}
-    found |= {"status": "done", "val_loss": summary["training"]["val_loss"]}
-    found |= {name: summary["training"][name] for name in ("best_epoch", "epochs", "seconds")}
+    found = {name: parameters[name] for name in NAMES} | {"status": "done"}
+    facts = ("val_loss", "best_epoch", "epochs", "seconds")
+    found |= {name: summary["training"][name] for name in facts}
     for name, result in summary["scores"].items():
         found[f"auroc_{name}"] = result["auroc"]["value"]
         found[f"f_{name}"] = result["f_normal_splits"]["mean"]
@@ -115,10 +106,7 @@ def row(parameters: dict[str, Any], summary: dict[str, Any]) -> dict[str, Any]:
 
 
 def run_sweep(
-    trainings: list[dict[str, Any]],
-    folder: Path,
-    scheduler: str = "",
-    say: Callable[[str], None] = print,
+    trainings: list[dict[str, Any]], folder: Path, scheduler: str = ""
 ) -> Iterator[list[dict[str, Any]]]:
     """Runs all trainings; writes sweep.csv after each, and gives the rows that there are so far.
 
@@ -126,15 +114,17 @@ def run_sweep(
         trainings: from `plan`.
         folder: where the results go.
         scheduler: address of a Dask scheduler; '' starts workers on this machine.
-        say: told of each training that ends.
 
     Raises:
         CourseError: if the scheduler does not answer.
     """
+    cores, gpus = os.cpu_count() or 1, torch.cuda.device_count()
+    workers = max(1, min(gpus or cores // THREADS, len(trainings)))
+    threads = None if scheduler else max(1, cores // workers)  # a cluster's workers have their own
     rows: dict[str, dict[str, Any]] = {}
-    with _connected(scheduler, len(trainings)) as (client, threads):
+    with _client(scheduler, workers) as client:
         futures = {client.submit(train, one, threads, pure=False): one for one in trainings}
-        say(f"{len(trainings)} trainings, {len(client.scheduler_info()['workers'])} workers")
+        print(f"{len(trainings)} trainings, {len(client.scheduler_info()['workers'])} workers")
         tries, ended = Counter(), as_completed(futures)
         for future in ended:
             one, error = futures[future], future.exception()
@@ -145,61 +135,44 @@ def run_sweep(
                 futures[again] = one
                 ended.add(again)
                 continue
-            found = _failed(one, error) if error else future.result()
-            rows[one["run"]] = found
-            say(f"{len(rows)} of {len(trainings)}: {_told(found)}")
+            rows[one["run"]] = found = _failed(one, error) if error else future.result()
+            print(f"{len(rows)} of {len(trainings)}: {_told(found)}")
             ordered = [rows[one["run"]] for one in trainings if one["run"] in rows]
-            write_rows(ordered, folder / "sweep.csv")
+            names = dict.fromkeys(name for row in ordered for name in row)  # not each has them all
+            table = [{name: row.get(name, "") for name in names} for row in ordered]
+            write_csv(folder / "sweep.csv", table)
             yield ordered
 
 
+def _client(scheduler: str, workers: int) -> Client:
+    """A client of the scheduler, or of so many workers on this machine that end with it."""
+    if not scheduler:
+        return Client(
+            n_workers=workers, threads_per_worker=1, processes=True, dashboard_address=":0",
+            silence_logs=50,
+        )  # fmt: skip
+    try:
+        return Client(scheduler, timeout=10)
+    except (OSError, ValueError) as error:
+        raise CourseError(
+            f"No Dask scheduler answers at '{scheduler}'; start one, or leave --scheduler out."
+        ) from error
+
+
 def _failed(parameters: dict[str, Any], error: BaseException) -> dict[str, Any]:
-    found = {name: parameters[name] for name in ("category", "loss", "seed")}
     words = " ".join(str(error).split()) or type(error).__name__
     if isinstance(error, KilledWorker):
         words = "its workers died again and again, most likely for want of memory"
-    return {**found, "status": "failed", "run": Path(parameters["run"]).name, "error": words}
+    found = {name: parameters[name] for name in NAMES} | {"status": "failed"}
+    return {**found, "run": Path(parameters["run"]).name, "error": words}
 
 
 def _told(found: dict[str, Any]) -> str:
     name = "{category}, {loss}, seed {seed}".format(**found)
     if found["status"] == "failed":
         return f"{name} FAILED: {found['error']}"
-    scores = [
-        f"{key.removeprefix('auroc_')} {value:.3f}"
-        for key, value in found.items()
-        if key.startswith("auroc_")
-    ]
-    return f"{name}: AUROC {', '.join(scores)}"
-
-
-@contextmanager
-def _connected(scheduler: str, trainings: int) -> Iterator[tuple["Client", int | None]]:
-    """A client, and how many threads a training may use; None leaves that to the worker."""
-    if scheduler:
-        try:
-            client = Client(scheduler, timeout=10)
-        except (OSError, ValueError) as error:
-            raise CourseError(
-                f"No Dask scheduler answers at '{scheduler}'; start one, or leave --scheduler out."
-            ) from error
-        with client:
-            yield client, None
-        return
-    cores, gpus = os.cpu_count() or 1, torch.cuda.device_count()
-    workers = max(1, min(gpus or cores // THREADS, trainings))
-    local = LocalCluster(
-        n_workers=workers, threads_per_worker=1, processes=True, dashboard_address=":0",
-        silence_logs=50,
-    )  # fmt: skip
-    with local, Client(local) as client:
-        yield client, max(1, cores // workers)
-
-
-def write_rows(rows: list[dict[str, Any]], path: Path) -> None:
-    """A table with one row a training; a figure that a training has not got leaves a gap."""
-    names = list(dict.fromkeys(name for row in rows for name in row))
-    write_csv(path, [{name: row.get(name, "") for name in names} for row in rows])
+    scores = {key.removeprefix("auroc_"): v for key, v in found.items() if key.startswith("auroc_")}
+    return f"{name}: AUROC {', '.join(f'{key} {value:.3f}' for key, value in scores.items())}"
 
 
 def failures(rows: list[dict[str, Any]]) -> list[str]:
@@ -214,19 +187,13 @@ def summary_table(rows: list[dict[str, Any]]) -> list[tuple[str, ...]]:
     groups: dict[tuple[str, str], list[dict[str, Any]]] = {}
     for row in done:
         groups.setdefault((row["category"], row["loss"]), []).append(row)
-    header = ("category", "trained with", "seeds", *map(_heading, columns))
-    return [
-        header,
-        *(
-            (category, loss, str(len(group)), *(_spread(group, name) for name in columns))
-            for (category, loss), group in groups.items()
-        ),
-    ]
-
-
-def _heading(name: str) -> str:
-    measure, _, score_name = name.rpartition("_")  # for example au_pro_l2
-    return f"{measure.replace('_', '-').upper()} {score_name}"
+    parts = [name.rpartition("_") for name in columns]  # for example au_pro, _, l2
+    headings = [f"{measure.replace('_', '-').upper()} {score}" for measure, _, score in parts]
+    table = [("category", "trained with", "seeds", *headings)]
+    for (category, loss), group in groups.items():
+        spreads = (_spread(group, name) for name in columns)
+        table.append((category, loss, str(len(group)), *spreads))
+    return table
 
 
 def _spread(group: list[dict[str, Any]], name: str) -> str:

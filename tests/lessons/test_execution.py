@@ -35,9 +35,8 @@ def test_lessons_run_in_order_and_make_a_report(folder, run, capfd):
     write_lesson(folder, "01_first", "import os, sys\nprint(run, os.getcwd())", BARS)
     write_lesson(folder, "02_second", "sys = __import__('sys')\nprint(run, file=sys.stderr)")
     before, level = dict(os.environ), logging.getLogger("papermill").level
-    times = notebooks.run_lessons(run, {"run": str(run.folder), "epochs": 3})
+    notebooks.run_lessons(run, {"run": str(run.folder), "epochs": 3})
     shown = capfd.readouterr()
-    assert [name for name, _ in times] == ["01_first", "02_second"]
     assert re.fullmatch(r"01 first \.\.\. \d+ s\n02 second \.\.\. \d+ s\n", shown.out)
     # ZeroMQ now and then complains as a kernel ends; that is not the lessons' doing.
     assert [line for line in shown.err.splitlines() if "signaler.cpp" not in line] == []
