@@ -286,12 +286,7 @@ def start_lessons(args: argparse.Namespace) -> None:
     """Copies the lessons for a student, without outputs and solutions; overwrites nothing."""
     from course_ae.command.notebooks import copy_for_students
 
-    folder = user_path(args.folder)
-    written, kept = copy_for_students(folder)
-    print(f"{len(written)} lesson{'' if len(written) == 1 else 's'} copied to '{folder}'.")
-    if kept:
-        print(f"Left as they are: {', '.join(path.name for path in kept)}.")
-    print(f'Open them with: jupyter lab "{min(written + kept)}"')
+    copy_for_students(user_path(args.folder))
 
 
 def export_slides(args: argparse.Namespace) -> None:

@@ -49,10 +49,8 @@ def executed(run: Path) -> list[Path]:
     return [path for path in found if not path.name.endswith(".failed.ipynb")]
 
 
-def copy_for_students(folder: Path) -> tuple[list[Path], list[Path]]:
-    """Writes each lesson that is not there yet, without outputs and solutions of exercises.
-
-    Returns the new files, and those that were there and stay as they are.
+def copy_for_students(folder: Path) -> None:
+    """Writes each lesson that is not there yet, without outputs and solutions, and says so.
 
     Raises:
         CourseError: if the folder is that of the lessons themselves, or cannot be written.
@@ -73,7 +71,10 @@ def copy_for_students(folder: Path) -> tuple[list[Path], list[Path]]:
         with replace_file(target) as part:
             nbformat.write(notebook, part)
         written.append(target)
-    return written, kept
+    print(f"{len(written)} lesson{'' if len(written) == 1 else 's'} copied to '{folder}'.")
+    if kept:
+        print(f"Left as they are: {', '.join(path.name for path in kept)}.")
+    print(f'Open them with: jupyter lab "{min(written + kept)}"')
 
 
 def check_parameters(paths: Iterable[Path], names: Iterable[str]) -> None:

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 from scipy import ndimage
-from sklearn.metrics import roc_auc_score
+from sklearn.metrics import average_precision_score, roc_auc_score
 
 from course_ae.metrics import (
     PixelRates,
@@ -91,6 +91,8 @@ def test_auroc_and_average_precision_equal_scikit_learn_with_ties():
     for decimals in (8, 1, 0):
         scores = np.round(rng.normal(size=200) + labels, decimals)
         assert auroc(scores, labels) == pytest.approx(roc_auc_score(labels, scores), abs=1e-12)
+        expected = average_precision_score(labels, scores)
+        assert average_precision(scores, labels) == pytest.approx(expected, abs=1e-12)
     # by hand: defective at ranks 1 and 3 of 4, so the mean of 1/1 and 2/3
     assert average_precision(np.array([4.0, 3, 2, 1]), np.array([1, 0, 1, 0])) == pytest.approx(
         (1 + 2 / 3) / 2
