@@ -1,26 +1,32 @@
-"""Shared fixtures; whatever the tests draw, cache or train lies in temporary folders."""
+"""Shared fixtures; whatever the tests draw, cache or train lies in temporary folders.
+
+What is heavy is imported where it is used: the process that only hands out the tests needs none.
+"""
 
 import os
 import shutil
 import tempfile
 from pathlib import Path
-from types import SimpleNamespace
 
-import numpy as np
 import pytest
-import torch
-from PIL import Image
-from tiny_run import TINY, make_run
-
-from course_ae.datasets.sample_bottles import COUNTS, draw_bottle, write_sample_bottles
-from course_ae.experiment import run_folder
 
 FOLDERS = ("COURSE_AE_CACHE", "COURSE_AE_RUNS")
-SMALL_COUNTS = dict.fromkeys(COUNTS, 4) | {"train/good": 12, "test/good": 6}
+
+
+def pytest_xdist_auto_num_workers(config):
+    """Folders of tests run in two processes; a file alone, and the slow ones, in this one.
+
+    Some of the slow tests look at a clock, and start several processes themselves.
+    """
+    places = [Path(argument.partition("::")[0]) for argument in config.args]
+    alone = any(place.suffix == ".py" or "slow" in place.parts for place in places)
+    return 0 if alone else min(2, os.cpu_count())
 
 
 def pytest_configure(config):
     """Set in the environment, so that notebook kernels and commands inherit it."""
+    if "PYTEST_XDIST_WORKER" in os.environ:  # one of two processes, so each has one core
+        os.environ["OMP_NUM_THREADS"] = "1"  # read when torch is imported
     config.course_ae_temporary = Path(tempfile.mkdtemp(prefix="course-ae-tests-"))
     config.course_ae_before = {name: os.environ.get(name) for name in FOLDERS}
     for name in FOLDERS:
@@ -41,8 +47,11 @@ def pytest_unconfigure(config):
 @pytest.fixture(scope="session")
 def small_data(tmp_path_factory) -> Path:
     """Root of a small drawn data set: 12 train, 6 test good, 4 for each defect; only to read."""
+    from course_ae.datasets.sample_bottles import COUNTS, write_sample_bottles
+
+    counts = dict.fromkeys(COUNTS, 4) | {"train/good": 12, "test/good": 6}
     root = tmp_path_factory.mktemp("small-data")
-    return write_sample_bottles(root, size=96, counts=SMALL_COUNTS)
+    return write_sample_bottles(root, size=96, counts=counts)
 
 
 @pytest.fixture
@@ -52,14 +61,20 @@ def data_copy(small_data, tmp_path) -> Path:
 
 
 @pytest.fixture(scope="session")
-def finished(small_data, tmp_path_factory) -> SimpleNamespace:
-    """A whole run of a tiny network, made once; only to read."""
+def finished(small_data, tmp_path_factory):
+    """A whole run of a tiny network, made once, as `tiny_run.make_run` gives it; only to read."""
+    from tiny_run import make_run
+
     return make_run(small_data, tmp_path_factory.mktemp("finished") / "run")
 
 
 @pytest.fixture
-def run_copy(finished, small_data, tmp_path) -> run_folder.Run:
+def run_copy(finished, small_data, tmp_path):
     """The finished run in a folder that a test may spoil, opened anew."""
+    from tiny_run import TINY
+
+    from course_ae.experiment import run_folder
+
     folder = shutil.copytree(finished.folder, tmp_path / "run-copy")
     return run_folder.open_run(data=str(small_data), run=str(folder), **TINY)
 
@@ -80,8 +95,13 @@ def place(tmp_path, small_data, finished, monkeypatch):
 
 
 @pytest.fixture(scope="session")
-def bottles() -> torch.Tensor:
+def bottles():
     """Four good bottles and four with a defect, gray, (8, 1, 227, 227) in [0, 1]."""
+    import numpy as np
+    import torch
+
+    from course_ae.datasets.sample_bottles import draw_bottle
+
     defects = [*["good"] * 4, "broken_large", "broken_small", "contamination", "contamination"]
     drawn = [draw_bottle(np.random.default_rng(i), name, 227)[0] for i, name in enumerate(defects)]
     return torch.from_numpy(np.stack(drawn)).float().mean(dim=-1).unsqueeze(1) / 255
@@ -90,6 +110,8 @@ def bottles() -> torch.Tensor:
 @pytest.fixture(scope="session")
 def odd_data(small_data, tmp_path_factory) -> Path:
     """Category `plank`: wide gray JPEG and BMP files, one defect type, no masks; only to read."""
+    from PIL import Image
+
     source, target = small_data / "bottle", tmp_path_factory.mktemp("odd") / "plank"
     for place in ("train/good", "test/good", "test/contamination"):
         (target / place).mkdir(parents=True)

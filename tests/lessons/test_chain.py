@@ -9,7 +9,7 @@ import sys
 import pytest
 from lesson_files import LESSONS, code_cells, spoken
 
-EPOCHS = 3  # too few to learn much; that a whole training does is in tests/slow
+EPOCHS = 2  # too few to learn much; that a whole training does is in tests/slow
 
 
 @pytest.fixture(scope="module")
@@ -83,11 +83,11 @@ def test_the_claims_of_lesson_06_agree_with_its_trainings(chain):
     folder = chain[0]
     summary, rows = read_json(folder / "summary.json"), read_csv(folder / "two_by_two.csv")
     gaps = [float(row["auroc_l2"]) - float(row["auroc_ssim"]) for row in rows]
-    first = summary["claims"][0]
+    first = summary["replication"][0]
     assert first["text"].startswith("L2 separates better than SSIM")
     assert first["difference"] == pytest.approx(sum(gaps) / len(gaps))
     said = spoken(folder / "notebooks")
-    for claim in summary["claims"]:
+    for claim in summary["replication"]:
         decided = {"holds": claim["low"] > 0, "does not hold": claim["high"] < 0}
         assert decided.get(claim["verdict"], claim["low"] <= 0 <= claim["high"])
         assert claim["low"] <= claim["difference"] <= claim["high"]

@@ -1,5 +1,7 @@
 """What must hold for any scores, labels, maps and splits: hypothesis makes up many of them."""
 
+import os
+
 import numpy as np
 import pytest
 import torch
@@ -26,7 +28,8 @@ from course_ae.thresholds import (
     youden_threshold,
 )
 
-settings.register_profile("course", deadline=None, max_examples=150, database=None)
+EXAMPLES = int(os.environ.get("COURSE_AE_EXAMPLES", 60))  # tests/slow tries many more
+settings.register_profile("course", deadline=None, max_examples=EXAMPLES, database=None)
 settings.load_profile("course")
 
 NUMBERS = st.floats(-1e6, 1e6, width=32)
