@@ -47,7 +47,9 @@ def test_json_and_table_hold_what_was_measured(small, capsys, monkeypatch):
 
 def test_both_loops_learn_the_same_from_the_same_weights_and_images(small):
     t = bench.training()
-    assert t["losses"] == pytest.approx(t["plain_losses"], rel=0.02)
+    ours, plain = t["losses"], t["plain_losses"]
+    assert ours[:5] == pytest.approx(plain[:5], rel=1e-3)
+    assert ours == pytest.approx(plain, rel=0.05)  # by then roundings have added up
 
 
 def test_the_plain_twin_is_torch_alone(small):

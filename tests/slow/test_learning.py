@@ -1,10 +1,10 @@
-"""A whole training of the profile `quick`, with a seed of its own, learns something."""
+"""A training long enough to learn something, with a seed of its own and the profile `quick`."""
 
 from course_ae.experiment import evaluation, run_folder, stages
 
 
-def test_a_whole_training_learns_something(tmp_path, capsys):
-    run = run_folder.open_run(run=str(tmp_path / "run"), seed=1)
+def test_six_epochs_learn_something(tmp_path, capsys):
+    run = run_folder.open_run(run=str(tmp_path / "run"), seed=1, epochs=6)
     images = stages.prepare(run)
     scores = stages.scored(run, images, stages.trained(run, images))
     summary = evaluation.evaluate(run, images, scores)

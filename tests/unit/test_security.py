@@ -71,6 +71,7 @@ def test_a_network_from_a_stranger_runs_no_code(name, run, mark):
         step(run, stages.prepare(run))
 
 
+@pytest.mark.filterwarnings("ignore:Detected pickle protocol")
 def test_a_network_that_is_a_bare_pickle_runs_no_code(run, mark):
     (run.folder / "denoiser.pt").write_bytes(pickle.dumps(Evil(mark)))
     with pytest.raises(CourseError, match=r"denoiser\.pt' is no model of this run"):
