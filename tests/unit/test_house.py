@@ -158,3 +158,11 @@ def test_only_the_tests_of_scale_need_it_and_they_are_skipped_without_it():
     assert names == {"unit/test_sweep.py", "slow/test_sweep.py", "slow/test_distributed.py"}
     for path in needs:
         assert 'pytest.importorskip("course_ae.scale.' in path.read_text(encoding="utf-8"), path
+
+
+def test_unit_tests_start_no_process():
+    for path in (TESTS / "unit").glob("*.py"):
+        tree = ast.parse(path.read_text(encoding="utf-8"))
+        names = {alias.name for node in ast.walk(tree) if isinstance(node, ast.Import)
+                 for alias in node.names}  # fmt: skip
+        assert not names & {"subprocess", "multiprocessing"}, path
