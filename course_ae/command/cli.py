@@ -143,13 +143,22 @@ def evaluate_run(args: argparse.Namespace) -> None:
 
 
 def run_sweep(args: argparse.Namespace) -> int:
-    """Runs many trainings, prints their means, and returns 1 if one of them failed."""
+    """Runs many trainings, prints their means, and returns 1 if one of them failed.
+
+    Raises:
+        CourseError: for a wrong list or setting, or if the folder `scale` is missing.
+    """
     overrides = parse_pairs(args.pairs)
     from course_ae.command.report import write_sweep
     from course_ae.command.tables import plain_table
     from course_ae.experiment import run_folder
-    from course_ae.scale import sweep
 
+    try:
+        from course_ae.scale import sweep
+    except ModuleNotFoundError as error:
+        raise CourseError(
+            f"A sweep needs '{error.name}', which is missing; install course-ae again."
+        ) from error
     folder = user_path(args.out) if args.out else run_folder.runs_folder() / "sweep"
     lists = args.categories, args.losses, args.seeds
     trainings = sweep.plan(args.data, *lists, args.profile, folder, **overrides)

@@ -1,5 +1,7 @@
 """What is swept and what is not, and the table of the results."""
 
+import sys
+
 import pytest
 
 from course_ae.command.cli import main
@@ -41,3 +43,12 @@ def test_means_and_spreads_are_those_of_the_seeds():
     header, row = sweep.summary_table(rows)
     assert header == ("category", "trained with", "seeds", "AUROC l2", "AU-PRO l2")
     assert row == ("bottle", "l2", "2", "0.850 ± 0.071", "")
+
+
+def test_a_sweep_without_the_folder_scale_is_one_sentence(monkeypatch, capsys):
+    for name in ("course_ae.scale", "course_ae.scale.sweep"):
+        monkeypatch.setitem(sys.modules, name, None)  # as if it were deleted
+    assert main(["sweep"]) == 2
+    printed = capsys.readouterr()
+    assert printed.out == "" and len(printed.err.splitlines()) == 1
+    assert "install course-ae again" in printed.err
