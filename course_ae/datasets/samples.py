@@ -1,0 +1,72 @@
+"""Lesson 01: the built-in data sets, drawn by a few formulas.
+
+They have the folders, file names and masks of MVTec AD (Bergmann et al., "MVTec AD: a comprehensive
+real-world dataset for unsupervised anomaly detection", CVPR 2019), so that every lesson runs
+without a download and in the same way on the real images. No pixel comes from there.
+"""
+
+import shutil
+import tempfile
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from course_ae.datasets import sample_bottles, sample_brackets, sample_weaves
+
+# By category; each has COUNTS, the number of images by place, and draw(rng, defect, size).
+DRAWN = {"bottle": sample_bottles, "bracket": sample_brackets, "weave": sample_weaves}
+
+
+def write_samples(
+    root: Path,
+    category: str = "bottle",
+    seed: int = 0,
+    size: int = 400,
+    counts: dict[str, int] | None = None,
+) -> Path:
+    """Draw a whole category into `root / category`, unless it is there already.
+
+    Args:
+        root: folder that holds one folder for each category.
+        category: a name in `DRAWN`.
+        seed: the same seed draws the same data set.
+        size: width and height of the images in pixels.
+        counts: number of images for each place, such as "train/good"; the category's own ones if
+            None.
+
+    Returns:
+        `root`.
+    """
+    root, drawing = Path(root), DRAWN[category]
+    target = root / category
+    if target.exists():
+        return root
+    root.mkdir(parents=True, exist_ok=True)
+    # Drawn beside its place and moved there at the end: a kill never leaves half a data set.
+    draft = Path(tempfile.mkdtemp(prefix=f".{category}-", dir=root))
+    try:
+        for place, count in (drawing.COUNTS if counts is None else counts).items():
+            for index in range(count):
+                # A generator for each image, so that no count changes another type's images.
+                rng = np.random.default_rng([seed, list(drawing.COUNTS).index(place), index])
+                write_pair(draft, place, index, *drawing.draw(rng, place.split("/")[1], size))
+        draft.chmod(0o755)  # mkdtemp made it private
+        draft.replace(target)
+    except OSError:
+        if not target.exists():  # otherwise somebody else finished first, which is as good
+            raise
+    finally:
+        shutil.rmtree(draft, ignore_errors=True)
+    return root
+
+
+def write_pair(folder: Path, place: str, index: int, image: np.ndarray, mask: np.ndarray) -> None:
+    """Writes an image (S, S, 3), and of a defect its mask (S, S), where MVTec AD has them."""
+    files = {folder / place / f"{index:03d}.png": image}
+    if mask.any():
+        name = f"{index:03d}_mask.png"
+        files[folder / "ground_truth" / place.split("/")[1] / name] = mask.astype(np.uint8) * 255
+    for path, pixels in files.items():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(pixels).save(path, compress_level=1)
