@@ -37,7 +37,7 @@ DEFECT_STYLES = [
 SCORE_STYLES = {
     "l2": (BLUE, "-", "o"), "ssim": (ORANGE, "--", "s"), "normalised": (GREEN, "-.", "^"),
 }  # fmt: skip
-LOSS_STYLES = ((BLUE, "-"), (ORANGE, "--"), (GREEN, "-."))
+LOSS_STYLES = {"l2": (BLUE, "-"), "ssim": (ORANGE, "--"), "ssim_l1": (GREEN, "-.")}
 DPI = 90
 Masks = Sequence[np.ndarray | None]  # (H, W) each, True for a defect; None for none
 
@@ -264,17 +264,18 @@ def recorded_curves(curves: dict[str, Sequence[RecordedRun]]) -> Figure:
         curves: runs with their histories by loss, at least one, from `recorded.curves`.
     """
     figure, all_axes = panels(len(curves), 4.6 * len(curves), 3.2)
-    for axes, (loss, runs), style in zip(all_axes, curves.items(), LOSS_STYLES, strict=False):
+    for axes, (loss, runs) in zip(all_axes, curves.items(), strict=True):
+        colour, line = LOSS_STYLES[loss]
         for i, run in enumerate(runs):
             epochs, losses = ([row[k] for row in run["history"]] for k in ("epoch", "val_loss"))
-            axes.plot(epochs, losses, style[1], c=style[0], lw=1, alpha=0.8,
+            axes.plot(epochs, losses, line, c=colour, lw=1, alpha=0.8,
                       label="" if i else "network, a line a seed")  # fmt: skip
             best = run["training"]["best_epoch"]
             axes.plot(best, losses[best - 1], "*", c=RED, ms=10, label="" if i else "best epochs")
-        for (key, name), line in zip(REFERENCES.items(), (":", "-."), strict=True):
+        for (key, name), mark in zip(REFERENCES.items(), (":", "-."), strict=True):
             value = reference_loss(runs, key)
             if value is not None:
-                axes.axhline(value, color="black", ls=line, lw=1.2, label=name)
+                axes.axhline(value, color="black", ls=mark, lw=1.2, label=name)
         axes.set_title(f"trained with {LOSS_NAMES[loss]}", fontsize=10)
         axes.set(xlabel="epoch", ylabel="validation loss")
         axes.set_ylim(bottom=0)
