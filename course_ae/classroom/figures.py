@@ -22,6 +22,7 @@ from matplotlib.ticker import LogLocator, MaxNLocator, NullLocator, PercentForma
 from sklearn.metrics import roc_curve
 
 from course_ae.experiment.evaluation import SCORE_NAMES
+from course_ae.experiment.recorded import LOSS_NAMES, REFERENCES, RecordedRun, reference_loss
 from course_ae.metrics import PixelRates
 from course_ae.scoring import Scores
 from course_ae.thresholds import Confusion, count_errors
@@ -36,6 +37,7 @@ DEFECT_STYLES = [
 SCORE_STYLES = {
     "l2": (BLUE, "-", "o"), "ssim": (ORANGE, "--", "s"), "normalised": (GREEN, "-.", "^"),
 }  # fmt: skip
+LOSS_STYLES = {"l2": (BLUE, "-"), "ssim": (ORANGE, "--"), "ssim_l1": (GREEN, "-.")}
 DPI = 90
 Masks = Sequence[np.ndarray | None]  # (H, W) each, True for a defect; None for none
 
@@ -253,6 +255,35 @@ def learning_curves(
     return figure
 
 
+def recorded_curves(curves: dict[str, Sequence[RecordedRun]]) -> Figure:
+    """Validation loss of recorded trainings, one panel a loss, one thin line a seed.
+
+    A star marks each best epoch; `recorded.curves_caption` says what there is to see.
+
+    Args:
+        curves: runs with their histories by loss, at least one, from `recorded.curves`.
+    """
+    figure, all_axes = panels(len(curves), 4.6 * len(curves), 3.2)
+    for axes, (loss, runs) in zip(all_axes, curves.items(), strict=True):
+        colour, line = LOSS_STYLES[loss]
+        for i, run in enumerate(runs):
+            epochs, losses = ([row[k] for row in run["history"]] for k in ("epoch", "val_loss"))
+            axes.plot(epochs, losses, line, c=colour, lw=1, alpha=0.8,
+                      label="" if i else "network, a line a seed")  # fmt: skip
+            best = run["training"]["best_epoch"]
+            axes.plot(best, losses[best - 1], "*", c=RED, ms=10, label="" if i else "best epochs")
+        for (key, name), mark in zip(REFERENCES.items(), (":", "-."), strict=True):
+            value = reference_loss(runs, key)
+            if value is not None:
+                axes.axhline(value, color="black", ls=mark, lw=1.2, label=name)
+        axes.set_title(f"trained with {LOSS_NAMES[loss]}", fontsize=10)
+        axes.set(xlabel="epoch", ylabel="validation loss")
+        axes.set_ylim(bottom=0)
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+        axes.legend(fontsize=8)
+    return figure
+
+
 def map_scale(name: str, images: np.ndarray) -> dict[str, Any]:
     """How to draw all images (N, H, W) of a name: cividis on one scale if it ends in 'map'."""
     is_map = name.endswith("map")
@@ -403,9 +434,22 @@ def roc_and_pro(scores: Scores, rates: dict[str, PixelRates], max_fpr: float = 0
     return figure
 
 
-def two_by_two(rows: Sequence[dict[str, Any]]) -> Figure:
-    """AUROC of each training by its loss and by the score; the bar is the mean of the seeds."""
-    return _trainings(rows, lambda row: f"trained with {SCORE_NAMES[row['loss']]}")
+def two_by_two(recorded: Sequence[dict[str, Any]], live: Sequence[dict[str, Any]] = ()) -> Figure:
+    """AUROC of each training by its loss and by the score; the bar is the mean of the seeds.
+
+    Args:
+        recorded: rows of recorded runs, from `recorded.trainings`; may be empty if there are live
+            ones.
+        live: rows of this run, from `replication.pair`, drawn hollow beside them.
+    """
+    kinds = (("real, recorded", recorded), ("this run", live)) if live else (("", recorded),)
+    rows = [{**row, "kind": kind} for kind, some in kinds for row in some]
+    rows.sort(key=lambda row: row["loss"] != "ssim")  # the slides' training first
+    return _trainings(rows, _trained_with, lambda row: row["kind"] == "this run")
+
+
+def _trained_with(row: dict[str, Any]) -> str:
+    return f"trained with {LOSS_NAMES[row['loss']]}" + (f",\n{row['kind']}" if row["kind"] else "")
 
 
 def sweep(rows: Sequence[dict[str, Any]]) -> Figure:
@@ -414,7 +458,11 @@ def sweep(rows: Sequence[dict[str, Any]]) -> Figure:
     return _trainings(done, lambda row: f"{row['category']}\n{row['loss']}")
 
 
-def _trainings(rows: Sequence[dict[str, Any]], group: Callable[[dict[str, Any]], str]) -> Figure:
+def _trainings(
+    rows: Sequence[dict[str, Any]],
+    group: Callable[[dict[str, Any]], str],
+    is_hollow: Callable[[dict[str, Any]], bool] = lambda row: False,
+) -> Figure:
     groups = list(dict.fromkeys(map(group, rows)))
     names = [name for name in SCORE_STYLES if f"auroc_{name}" in rows[0]]
     figure, (axes,) = panels(1, max(7, 1.1 * len(groups) + 1.5), 3.2)
@@ -422,10 +470,12 @@ def _trainings(rows: Sequence[dict[str, Any]], group: Callable[[dict[str, Any]],
         colour, _, marker = SCORE_STYLES[name]
         for i, one in enumerate(groups):
             x = i + 0.25 * (j - (len(names) - 1) / 2)
-            values = [row[f"auroc_{name}"] for row in rows if group(row) == one]
+            members = [row for row in rows if group(row) == one]
+            values = [row[f"auroc_{name}"] for row in members]
             places = np.linspace(x - 0.04, x + 0.04, len(values))  # equal ones side by side
             label = f"{SCORE_NAMES[name]} score" if i == 0 else None
-            axes.scatter(places, values, c=colour, marker=marker, label=label)
+            fill = "none" if is_hollow(members[0]) else colour
+            axes.scatter(places, values, fc=fill, ec=colour, marker=marker, label=label)
             axes.hlines(np.mean(values), x - 0.1, x + 0.1, color=colour)
     axes.set_xticks(range(len(groups)), groups, fontsize=8)
     axes.set_ylabel("AUROC")

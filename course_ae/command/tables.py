@@ -2,7 +2,8 @@
 
 from typing import Any
 
-from course_ae.experiment.evaluation import Row
+from course_ae.experiment.evaluation import SCORE_NAMES, Row
+from course_ae.experiment.recorded import LOSS_NAMES, spread
 
 HEADER = ("score", "AUROC", "AU-PRO", "F", "mean F (5-95 %)", "alarms", "missed")
 COMPARED = ("detector", "AUROC", "pixel AUROC", "AU-PRO", "mean F, 1000 splits", "F, one split")
@@ -38,33 +39,33 @@ def _result(row: Row) -> tuple[str, ...]:
 def comparison_table(runs: list[tuple[dict[str, Any], list[Row]]]) -> str:
     """A Markdown table of one or more runs: the mean over those that differ only in their seed.
 
-    Of several, the lowest and the highest value stand in brackets.
+    Of several, the lowest and the highest value stand in brackets. What needs no network is the
+    same whatever the networks were trained with, and stands once, below them.
 
     Args:
         runs: settings and detectors of each run.
     """
-    groups: dict[tuple[str, str], list[Row]] = {}  # by name, and by all settings but the seed
+    groups: dict[tuple[str, bool, str, str], dict[tuple[Any, Row], None]] = {}
     for settings, rows in runs:
         about = f"{settings.get('category')}, {settings.get('profile')}"
-        same = repr(sorted(item for item in settings.items() if item[0] != "seed"))
+        loss = LOSS_NAMES.get(settings.get("loss"))
         for row in rows:
-            groups.setdefault((f"{about}: {row.detector}", same), []).append(row)
+            below = row.detector not in SCORE_NAMES.values()  # it needs no network
+            words = f", trained with {loss}" if loss and row.detector in ("L2", "SSIM") else ""
+            differs = ("seed", "loss") if below else ("seed",)
+            same = repr(sorted(item for item in settings.items() if item[0] not in differs))
+            group = groups.setdefault((about, below, f"{about}{words}: {row.detector}", same), {})
+            group[settings.get("seed"), row] = None  # what several runs agree on counts once
     lines = [COMPARED, ("---",) * len(COMPARED)]
-    for (name, _), rows in groups.items():
-        lines.append((name, *map(_spread, zip(*map(_compared, rows), strict=True))))
+    for (_, _, name, _), found in sorted(groups.items(), key=lambda item: item[0][:2]):
+        columns = zip(*(_compared(row) for _, row in found), strict=True)
+        lines.append((name, *map(spread, columns)))
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
 
 def _compared(row: Row) -> tuple[float | None, ...]:
     mean = row.f_splits[0] if row.f_splits else row.f_normal
     return row.auroc, row.pixel_auroc, row.au_pro, mean, row.f_normal
-
-
-def _spread(values: tuple[float | None, ...]) -> str:
-    if None in values:
-        return ""
-    mean, low, high = sum(values) / len(values), min(values), max(values)
-    return f"{mean:.3f}" + (f" ({low:.3f} to {high:.3f})" if low < high else "")
 
 
 def plain_table(rows: list[tuple[str, ...]]) -> str:

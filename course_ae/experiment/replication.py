@@ -1,8 +1,8 @@
 """Lesson 06: what the slides conclude, held against several trainings."""
 
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
 from functools import partial
-from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -11,50 +11,71 @@ import numpy as np
 from course_ae import metrics
 from course_ae.experiment.callbacks import Progress
 from course_ae.experiment.run_folder import Run, reserved
-from course_ae.experiment.stages import add_slides_scores, new_scores
+from course_ae.experiment.stages import add_slides_scores, new_scores, trained
+from course_ae.model import ConvAutoencoder
 from course_ae.preprocessing import Images
 from course_ae.settings import Settings
 from course_ae.support.device import choose_device
 from course_ae.support.files import read_csv, write_csv
 from course_ae.training import build_model, depends_on_input, fit, reconstruct
 
-EPOCHS = 8  # of each training, at most
-TWINS = {"denoise": False, "skips": False, "flips": False, "one_cycle": True}
-SEEDS = (0, 1, 2)
+LOSSES = ("ssim", "l2")
+LIVE_EPOCHS = 40  # a run of at most as many is one of the pair; its twin takes as long
+EPOCHS = 8  # else of each of two new networks, at most
+SHORT = {"denoise": False, "skips": False, "flips": False, "one_cycle": True}
 
 
-def two_by_two(run: Run, images: Images) -> list[dict[str, Any]]:
-    """The slides' claim, tested: trained with SSIM or L2, scored with SSIM or L2, three seeds each.
+def pair(run: Run, images: Images) -> list[dict[str, Any]]:
+    """One network trained with SSIM and one with L2, the same seed, each scored with both scores.
 
-    The networks are those of the run, but trained for at most 8 epochs on the originals. The rows
-    are kept in two_by_two.csv: loss and seed of the training, how much the output depends on the
-    input, and for each score the AUROC on the test images.
+    The run's own network is one of them where that is fair and quick, see `pair_settings`. The
+    rows are kept in pair.csv: loss, seed and epochs of the training, how much the output depends
+    on the input, and for each score the AUROC on the test images.
     """
-    path = run.folder / "two_by_two.csv"
+    path = run.folder / "pair.csv"
+    both = pair_settings(run.settings)
+    rows = _read_rows(path) if path.is_file() else []
+    own = trained(run, images) if run.settings in both and len(rows) < len(both) else None
     with reserved(run, "training", patience=10):
-        rows = _read_rows(path) if path.is_file() else []
-        finished = {(row["loss"], row["seed"]) for row in rows}
-        for loss, seed in product(("ssim", "l2"), SEEDS):
-            if (loss, seed) not in finished:
-                epochs = min(run.settings.epochs, EPOCHS)
-                settings = replace(run.settings, **TWINS, epochs=epochs, loss=loss, seed=seed)
-                rows.append({"loss": loss, "seed": seed, **_trial(run, images, settings)})
-                write_csv(path, rows)  # each one when it is finished, so a stop loses only one
+        rows = _read_rows(path) if path.is_file() else []  # perhaps made while we waited
+        for settings in both[len(rows) :]:
+            model = own if settings == run.settings else _new(images, settings)
+            facts = {"loss": settings.loss, "seed": settings.seed, "epochs": settings.epochs}
+            rows.append({**facts, **_judged(run, images, model)})
+            write_csv(path, rows)  # each one when it is finished, so a stop loses only one
     return rows
 
 
+def pair_settings(settings: Settings) -> list[Settings]:
+    """Those of the pair: the run's own but for the loss, or a short training of its network.
+
+    Short where the run's network is a denoiser, is trained with another loss, or takes too long.
+    """
+    is_slides = settings.loss in LOSSES and not (settings.denoise or settings.skips)
+    if not is_slides or settings.epochs > LIVE_EPOCHS:
+        settings = replace(settings, **SHORT, epochs=min(settings.epochs, EPOCHS))
+    return [replace(settings, loss=loss) for loss in LOSSES]
+
+
 def _read_rows(path: Path) -> list[dict[str, Any]]:
-    types = {"loss": str, "seed": int}
+    types: dict[str, Callable] = {"loss": str, "seed": int, "epochs": int}
     return [
         {name: types.get(name, float)(value) for name, value in row.items()}
         for row in read_csv(path)
     ]
 
 
-def _trial(run: Run, images: Images, settings: Settings) -> dict[str, float]:
+def _new(images: Images, settings: Settings) -> ConvAutoencoder:
     device = choose_device()
     model = build_model(settings, device)
-    fit(model, images.train.to(device), images.val.to(device), settings, [Progress()])
+    parts = (images.train, images.val)
+    if settings.flips:
+        parts = (images.train_augmented, images.val_augmented)
+    fit(model, *(part.to(device) for part in parts), settings, [Progress()])
+    return model
+
+
+def _judged(run: Run, images: Images, model: ConvAutoencoder) -> dict[str, float]:
     scores = new_scores(run)
     add_slides_scores(scores, images, partial(reconstruct, model))
     row = {"dependence": depends_on_input(model, images.good).ratio}
@@ -68,13 +89,16 @@ class Claim:
     """A sentence about two ways of doing something, and the differences that decide it."""
 
     text: str
-    difference: float  # mean over the trainings; above 0 speaks for the sentence
-    low: float  # 95 % interval of that mean
-    high: float
+    seeds: int  # trained both ways
+    difference: float | None  # mean over them; above 0 speaks for the sentence; None without any
+    low: float | None  # 95 % interval of that mean; None for fewer than two seeds
+    high: float | None
 
     @property
     def verdict(self) -> str:
         """'holds' or 'does not hold' where the interval lies to one side of 0."""
+        if self.low is None or self.high is None:
+            return "not enough recorded runs"
         if self.low > 0:
             return "holds"
         return "does not hold" if self.high < 0 else "undecided"
@@ -85,13 +109,18 @@ class Claim:
 
 
 def slides_claims(rows: list[dict[str, Any]]) -> list[Claim]:
-    """What the slides conclude, held against the AUROC of the networks of `two_by_two`."""
-    by_loss = {loss: [row for row in rows if row["loss"] == loss] for loss in ("ssim", "l2")}
-    both = zip(by_loss["ssim"], by_loss["l2"], strict=True)  # of the same seed, one luck
-    by_score = [np.mean([row["auroc_l2"] - row["auroc_ssim"] for row in pair]) for pair in both]
+    """What the slides conclude, held against the AUROC of trainings with SSIM and with L2.
+
+    Only seeds that were trained with both count: one pair of the same seed is one difference.
+
+    Args:
+        rows: a training each, as `recorded.trainings` gives them.
+    """
+    ssim, l2 = ({row["seed"]: row for row in rows if row["loss"] == loss} for loss in LOSSES)
+    pairs = [(ssim[seed], l2[seed]) for seed in sorted(ssim.keys() & l2.keys())]
+    by_score = [np.mean([row["auroc_l2"] - row["auroc_ssim"] for row in pair]) for pair in pairs]
     claims = [_claim("L2 separates better than SSIM, as a score", by_score)]
     for name in ("l2", "ssim"):
-        pairs = zip(by_loss["ssim"], by_loss["l2"], strict=True)  # of the same seed
         gaps = [a[f"auroc_{name}"] - b[f"auroc_{name}"] for a, b in pairs]
         text = f"SSIM trains better than L2, seen by the {name.upper()} score"
         claims.append(_claim(text, gaps))
@@ -99,4 +128,25 @@ def slides_claims(rows: list[dict[str, Any]]) -> list[Claim]:
 
 
 def _claim(text: str, differences: list[float]) -> Claim:
-    return Claim(text, *metrics.mean_interval(np.array(differences)))
+    seeds = len(differences)
+    if seeds < 2:
+        return Claim(text, seeds, float(differences[0]) if seeds else None, None, None)
+    return Claim(text, seeds, *metrics.mean_interval(np.array(differences)))
+
+
+def claim_table(claims: list[Claim]) -> list[dict[str, Any]]:
+    """A row a claim, for a lesson's table."""
+    return [
+        {
+            "claim": claim.text,
+            "seeds": claim.seeds,
+            "difference of AUROC": _signed(claim.difference),
+            "95 % interval": "" if claim.low is None else f"{claim.low:+.3f} to {claim.high:+.3f}",
+            "verdict": claim.verdict,
+        }
+        for claim in claims
+    ]
+
+
+def _signed(value: float | None) -> str:
+    return "" if value is None else f"{value:+.3f}"

@@ -6,6 +6,7 @@ import sys
 import zipfile
 
 from course_ae.command import notebooks
+from course_ae.experiment import recorded
 
 
 def test_from_a_wheel_in_an_empty_environment_the_lessons_come_along(tmp_path):
@@ -16,6 +17,8 @@ def test_from_a_wheel_in_an_empty_environment_the_lessons_come_along(tmp_path):
     (wheel,) = tmp_path.glob("*.whl")
     with zipfile.ZipFile(wheel) as archive:
         archive.extractall(tmp_path / "site")
+        kept = [name for name in archive.namelist() if "/recorded_runs/" in name]
+    assert len(kept) == len(list(recorded.FOLDER.iterdir())) > 0
     environment = {**os.environ, "PYTHONPATH": str(tmp_path / "site")}
     where = "import course_ae; print(course_ae.__file__)"
     for code, words in ((where, str(tmp_path)), (None, "7 lessons copied"), (None, "Slides: ")):

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from course_ae.command.cli import main
+from course_ae.experiment import recorded
 
 ROOT = Path(__file__).resolve().parents[2]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -51,9 +52,8 @@ def test_pictures_and_files_that_the_readme_names_exist():
 
 
 def test_the_result_table_is_printed_by_the_command_and_not_typed(capsys):
-    (command,) = re.findall(r"`course-ae (table tests/results/\*\.json)`", README)
-    folder = ROOT / "tests" / "results"
-    paths = sorted(str(path) for path in folder.glob(command.rpartition("/")[2]))
+    (pattern,) = re.findall(r"`course-ae table (\S+)`", README)
+    paths = sorted(map(str, ROOT.glob(pattern)))
     assert paths
     assert main(["table", *paths]) == 0
     assert capsys.readouterr().out.strip() in README
@@ -70,7 +70,7 @@ def test_a_table_of_something_else_is_one_sentence(name, tmp_path, capsys):
 
 
 def test_the_ablation_of_the_readme_is_that_of_the_run():
-    text = (ROOT / "tests" / "results" / "bottle-slides-0.json").read_text(encoding="utf-8")
+    text = (recorded.FOLDER / "bottle-slides-ssim-0.json").read_text(encoding="utf-8")
     rows = json.loads(text)["ablation"]
     lines = [f"| {r['step']} | {r['auroc']:.3f} | {r['pixel_auroc']:.3f} | {r['au_pro']:.3f} |"
              for r in rows]  # fmt: skip

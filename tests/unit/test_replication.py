@@ -1,21 +1,22 @@
 """The slides' conclusions, decided by numbers: other numbers, another verdict."""
 
 import itertools
+import json
 from dataclasses import replace
 
 import numpy as np
 import pytest
-from tiny_run import TINY
+import torch
 
-from course_ae.experiment import replication, run_folder
-from course_ae.experiment.replication import Claim, slides_claims
+from course_ae.experiment import recorded, replication
+from course_ae.experiment.replication import Claim, claim_table, slides_claims
 from course_ae.support.files import read_csv
 
 LOSSES, SEEDS = ("ssim", "l2"), (0, 1, 2)
 
 
 def trainings(auroc):
-    """Rows as `two_by_two` makes them; `auroc` tells that of a loss, a seed and a score."""
+    """Rows as `recorded.trainings` gives them; `auroc` tells that of a loss, a seed and a score."""
     return [
         {
             "loss": loss,
@@ -64,7 +65,7 @@ def test_nothing_is_decided_where_the_seeds_disagree():
     ],
 )
 def test_a_verdict_needs_an_interval_on_one_side_of_zero(low, high, verdict):
-    claim = Claim("", (low + high) / 2, low, high)
+    claim = Claim("", 2, (low + high) / 2, low, high)
     assert claim.verdict == verdict
     assert claim.as_row()["verdict"] == verdict
 
@@ -76,49 +77,113 @@ def test_differences_are_means_of_pairs():
     first, second, third = slides_claims(rows)
     assert first.difference == pytest.approx(0.1)  # 0, 0.1 and 0.2, twice each
     assert second.difference == third.difference == pytest.approx(0.03)
-    assert replication.SEEDS == SEEDS
+
+
+def test_only_seeds_that_were_trained_both_ways_count():
+    rows = trainings(lambda loss, seed, score: 0.5 + 0.1 * seed * (loss == "ssim"))
+    lone = {"loss": "ssim", "seed": 7, "auroc_l2": 0.9, "auroc_ssim": 0.1}
+    assert slides_claims([lone, *reversed(rows)]) == slides_claims(rows)
+    assert [claim.seeds for claim in slides_claims(rows)] == [3, 3, 3]
+
+
+@pytest.mark.parametrize("seeds", [(), (0,)])
+def test_fewer_than_two_pairs_give_no_interval_and_say_so(seeds):
+    rows = [row for row in trainings(lambda *_: 0.75) if row["seed"] in seeds]
+    claims = slides_claims(rows)
+    assert {claim.verdict for claim in claims} == {"not enough recorded runs"}
+    assert {(claim.low, claim.high) for claim in claims} == {(None, None)}
+    assert claims[0].difference == (0 if seeds else None)
+    json.dumps([claim.as_row() for claim in claims], allow_nan=False)
+    assert claim_table(claims)[0]["95 % interval"] == ""
+    assert claim_table(claims)[0]["difference of AUROC"] == ("+0.000" if seeds else "")
+
+
+def test_the_table_of_claims_has_signs_and_seeds():
+    (row,) = claim_table([Claim("A beats B", 3, 0.0314, -0.01, 0.25)])
+    assert list(row.values()) == ["A beats B", 3, "+0.031", "-0.010 to +0.250", "undecided"]
+
+
+def test_the_claims_of_the_recorded_runs_are_of_their_numbers():
+    rows = recorded.trainings()
+    seeds = [{row["seed"] for row in rows if row["loss"] == loss} for loss in LOSSES]
+    for claim in slides_claims(rows):
+        assert claim.seeds == len(set.intersection(*seeds))
+        assert (claim.verdict == "not enough recorded runs") == (claim.seeds < 2)
 
 
 class StoppedError(Exception):
     """Stands for a kill, between two trainings."""
 
 
-def test_a_training_that_is_done_is_not_repeated(small_data, tmp_path, monkeypatch):
-    run = run_folder.open_run(data=str(small_data), run=str(tmp_path / "run"), **TINY)
-    tried = []
-
-    def trial(run, images, settings):
-        tried.append((settings.loss, settings.seed))
-        if len(tried) == 3:
-            raise StoppedError
-        return {"dependence": 1.0, "auroc_l2": 0.1 + 0.2, "auroc_ssim": 0.7}
-
-    monkeypatch.setattr(replication, "_trial", trial)
-    with pytest.raises(StoppedError):
-        replication.two_by_two(run, None)
-    rows = replication.two_by_two(run, None)
-    assert tried == [("ssim", 0), ("ssim", 1), ("ssim", 2), ("ssim", 2),
-                     ("l2", 0), ("l2", 1), ("l2", 2)]  # fmt: skip
-    assert rows == replication.two_by_two(run, None) and len(tried) == 7
-    seeds = [row["seed"] for row in read_csv(run.folder / "two_by_two.csv")]
-    assert seeds == ["0", "1", "2"] * 2  # as if it had never been stopped
-
-
-def test_the_networks_are_the_runs_own_without_flips_stains_and_skips(finished, monkeypatch):
+@pytest.fixture
+def new(monkeypatch):
+    """The settings of every network that was trained for a pair, none of which is."""
     given = []
-    monkeypatch.setattr(replication, "_trial", lambda run, images, s: given.append(s) or {})
-    monkeypatch.setattr(replication, "write_csv", lambda path, rows: None)
-    replication.two_by_two(finished.run, finished.images)
-    for settings in given:
-        assert (settings.width, settings.epochs) == (TINY["width"], TINY["epochs"])
-        assert not (settings.flips or settings.denoise or settings.skips) and settings.one_cycle
+    monkeypatch.setattr(replication, "_new", lambda images, settings: given.append(settings))
+    judged = {"dependence": 1.0, "auroc_l2": 0.1 + 0.2, "auroc_ssim": 0.7}
+    monkeypatch.setattr(replication, "_judged", lambda *_: judged)
+    return given
 
 
-def test_a_trial_is_a_training_that_knows_its_loss_and_seed(finished, monkeypatch):
-    few, rows = replace(finished.images, train=finished.images.train[:4]), []
+def test_the_runs_own_network_is_one_of_the_pair(run_copy, finished, monkeypatch, new):
+    judged = []
+    monkeypatch.setattr(replication, "_judged", lambda *a: judged.append(a[2]) or {"auroc_l2": 1.0})
+    replication.pair(run_copy, finished.images)
+    assert new == [replace(run_copy.settings, loss="l2")]
+    own, other = judged
+    assert other is None
+    for name, weights in finished.model.state_dict().items():
+        assert torch.equal(own.state_dict()[name], weights)
+
+
+def test_a_training_that_is_done_is_not_repeated(run_copy, finished, monkeypatch, new):
+    def stop(images, settings):
+        raise StoppedError
+
+    train = replication._new
+    monkeypatch.setattr(replication, "_new", stop)
+    with pytest.raises(StoppedError):
+        replication.pair(run_copy, finished.images)
+    assert [row["loss"] for row in read_csv(run_copy.folder / "pair.csv")] == ["ssim"]
+    monkeypatch.setattr(replication, "_new", train)
+    rows = replication.pair(run_copy, finished.images)
+    assert [(row["loss"], row["seed"], row["epochs"]) for row in rows] == [
+        ("ssim", 0, 2), ("l2", 0, 2),
+    ]  # fmt: skip
+    assert rows == replication.pair(run_copy, None) and len(new) == 1
+
+
+@pytest.mark.parametrize(
+    "other", [{"loss": "ssim_l1"}, {"denoise": True}, {"skips": True}, {"epochs": 150}]
+)
+def test_a_run_that_is_no_such_network_or_takes_long_gets_two_short_ones(other, finished, new):
+    settings = replace(finished.run.settings, **other)
+    both = replication.pair_settings(settings)
+    assert [one.loss for one in both] == ["ssim", "l2"] and settings not in both
+    for one in both:
+        assert (one.width, one.seed) == (settings.width, settings.seed)
+        assert one.epochs == min(settings.epochs, replication.EPOCHS)
+        assert not (one.flips or one.denoise or one.skips) and one.one_cycle
+
+
+def test_a_run_with_the_loss_l2_has_its_twin_too(finished):
+    settings = replace(finished.run.settings, loss="l2")
+    assert replication.pair_settings(settings) == [replace(settings, loss="ssim"), settings]
+    slow = replace(settings, epochs=replication.LIVE_EPOCHS)
+    assert slow in replication.pair_settings(slow)
+
+
+def test_a_new_network_is_that_of_a_run_with_its_settings(finished):
+    few = replace(
+        finished.images,
+        train=finished.images.train[:4],
+        train_augmented=finished.images.train_augmented[:4],
+    )
+    rows = []
     for loss, seed in (("ssim", 0), ("ssim", 1), ("l2", 0), ("ssim", 0)):
         settings = replace(finished.run.settings, epochs=1, loss=loss, seed=seed)
-        rows.append(replication._trial(finished.run, few, settings))
+        model = replication._new(few, settings)
+        rows.append(replication._judged(finished.run, few, model))
     assert rows[0] == rows[3]
     assert len({tuple(row.values()) for row in rows}) == 3
     assert set(rows[0]) == {"dependence", "auroc_l2", "auroc_ssim"}

@@ -53,3 +53,17 @@ def test_runs_of_other_settings_stay_apart():
 def test_what_one_of_the_runs_lacks_is_left_out():
     runs = [(SETTINGS, [L2]), (SETTINGS | {"seed": 1}, [L2._replace(au_pro=None)])]
     assert cells(comparison_table(runs).splitlines()[2])[3] == ""
+
+
+def test_networks_of_two_losses_stay_apart_and_what_needs_none_stands_once_below():
+    runs = [
+        (SETTINGS | {"profile": "slides", "loss": loss, "seed": seed},
+         [L2._replace(auroc=0.9 + 0.01 * seed), NOTHING._replace(auroc=0.5 + 0.1 * seed)])
+        for loss in ("l2", "ssim") for seed in (0, 1)
+    ]  # fmt: skip
+    lines = [cells(line)[:2] for line in comparison_table(runs).splitlines()[2:]]
+    assert lines == [
+        ["bottle, slides, trained with L2: L2", "0.905 (0.900 to 0.910)"],
+        ["bottle, slides, trained with SSIM: L2", "0.905 (0.900 to 0.910)"],
+        ["bottle, slides: all called normal", "0.550 (0.500 to 0.600)"],
+    ]

@@ -1,0 +1,144 @@
+"""Runs that were made once and are kept as numbers, so that a lesson can show them beside its own.
+
+The files lie in `recorded_runs`, one a run, written by `python tests/record.py` in a checkout. Each
+holds what summary.json does and, where they were kept:
+
+    made_with      versions and device, the data's fingerprint, and if the images were drawn
+    history        a row an epoch: epoch, train_loss, val_loss, seconds
+    image_scores   a row a test image: path, defect_type, label, part, one value a score
+"""
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from course_ae.experiment.evaluation import SCORE_NAMES, rows_of
+
+FOLDER = Path(__file__).parent / "recorded_runs"
+LOSS_NAMES = {"ssim": "SSIM", "l2": "L2", "ssim_l1": "SSIM + L1"}
+RecordedRun = dict[str, Any]
+
+
+def runs(category: str = "bottle", profile: str = "slides") -> list[RecordedRun]:
+    """The recorded runs of a category and a profile, sorted by loss and seed; there may be none."""
+    paths = FOLDER.glob(f"{category}-{profile}-*.json")
+    found = [json.loads(path.read_text(encoding="utf-8")) for path in paths]
+    return sorted(found, key=lambda run: (run["settings"]["loss"], run["settings"]["seed"]))
+
+
+def curves(category: str = "bottle", profile: str = "slides") -> dict[str, list[RecordedRun]]:
+    """The runs whose histories were kept, by loss: what `figures.recorded_curves` draws."""
+    found: dict[str, list[RecordedRun]] = {}
+    for run in runs(category, profile):
+        if "history" in run:
+            found.setdefault(run["settings"]["loss"], []).append(run)
+    return found
+
+
+def trainings(category: str = "bottle", profile: str = "slides") -> list[dict[str, Any]]:
+    """A row a run for `replication.slides_claims`: loss, seed, dependence, AUROC of each score."""
+    return [
+        {
+            "loss": run["settings"]["loss"],
+            "seed": run["settings"]["seed"],
+            "dependence": _dependence(run["training"]),
+            **{f"auroc_{name}": run["scores"][name]["auroc"]["value"] for name in ("l2", "ssim")},
+        }
+        for run in runs(category, profile)
+    ]
+
+
+def _dependence(training: dict[str, float]) -> float:
+    return training["output_std_over_images"] / training["input_std_over_images"]
+
+
+def spread(values: Sequence[float | None]) -> str:
+    """The mean and, where they differ, the lowest and the highest; '' where one is missing."""
+    if not values or None in values:
+        return ""
+    mean, low, high = sum(values) / len(values), min(values), max(values)
+    return f"{mean:.3f}" + (f" ({low:.3f} to {high:.3f})" if low < high else "")
+
+
+def score_table(category: str = "bottle", profile: str = "slides") -> list[dict[str, Any]]:
+    """A row a detector for a lesson's table, its figures as mean (lowest to highest) of the seeds.
+
+    The slides' two scores after each training loss, then what needs no network.
+    """
+    groups: dict[tuple[str, str], dict[int, Any]] = {}  # of each seed one row of figures
+    for run in runs(category, profile):
+        for row in rows_of(run):
+            is_own = row.detector in SCORE_NAMES.values()
+            trained = LOSS_NAMES[run["settings"]["loss"]] if is_own else "no network"
+            groups.setdefault((trained, row.detector), {})[run["settings"]["seed"]] = row
+    ordered = sorted(groups.items(), key=lambda group: group[0][0] == "no network")
+    return [
+        {
+            "trained with": trained,
+            "score": detector,
+            "runs": len(by_seed),
+            "AUROC": spread([row.auroc for row in by_seed.values()]),
+            "AU-PRO": spread([row.au_pro for row in by_seed.values()]),
+            "mean F (normal)": spread([
+                row.f_splits[0] if row.f_splits else row.f_normal for row in by_seed.values()
+            ]),
+        }
+        for (trained, detector), by_seed in ordered
+        if "normalised" not in detector
+    ]  # fmt: skip
+
+
+def curves_caption(found: dict[str, list[RecordedRun]]) -> str:
+    """What `figures.recorded_curves` shows, in words and numbers."""
+    if not found:
+        return "No training on real images was recorded with its history."
+    return " ".join(_told(loss, of_loss) for loss, of_loss in found.items())
+
+
+def _told(loss: str, found: list[RecordedRun]) -> str:
+    epochs = [len(run["history"]) for run in found]
+    best = [run["training"]["best_epoch"] for run in found]
+    most = found[0]["settings"]["epochs"]
+    early = sum(count < most for count in epochs)
+    ended = f"stopped after {_span(epochs)} epochs" if early else f"went on for {_span(epochs)}"
+    losses = _span([run["training"]["val_loss"] for run in found])
+    text = (
+        f"Trained with {LOSS_NAMES[loss]}, {_plural(len(found), 'seed')}: {ended} (of {most} at "
+        f"most), kept the weights of epoch {_span(best)}, validation loss {losses}"
+    )
+    beside = {name: reference_loss(found, key) for key, name in REFERENCES.items()}
+    known = [f"{name} {value:.3g}" for name, value in beside.items() if value is not None]
+    return f"{text}; {', '.join(known)}."
+
+
+REFERENCES = {"mean_image_loss": "mean image", "pca_loss": "PCA"}  # in a summary's `training`
+
+
+def reference_loss(found: list[RecordedRun], key: str) -> float | None:
+    """The mean over runs of one of `REFERENCES`; None where no run has it."""
+    values = [run["training"][key] for run in found if run["training"].get(key) is not None]
+    return sum(values) / len(values) if values else None
+
+
+def _span(values: Sequence[float]) -> str:
+    low, high = f"{min(values):.3g}", f"{max(values):.3g}"
+    return low if low == high else f"{low} to {high}"
+
+
+def _plural(count: int, word: str) -> str:
+    return f"{count} {word}" + ("" if count == 1 else "s")
+
+
+def scores_caption(category: str = "bottle", profile: str = "slides") -> str:
+    """How many runs `score_table` speaks of, in words."""
+    found = [LOSS_NAMES[run["settings"]["loss"]] for run in runs(category, profile)]
+    if not found:
+        return f"No run of profile {profile} on {category} was recorded."
+    parts = [
+        f"{_plural(found.count(loss), 'run')} trained with {loss}" for loss in sorted(set(found))
+    ]
+    return (
+        f"The same on real images ({category}, profile {profile}, recorded): {', '.join(parts)}; "
+        "mean over the seeds, in brackets the lowest and the highest."
+    )

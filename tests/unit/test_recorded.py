@@ -1,0 +1,205 @@
+"""Recorded runs: numbers only, small, and made from a finished run by one command."""
+
+import json
+import re
+
+import numpy as np
+import pytest
+import record
+from tiny_run import TINY
+
+from course_ae import metrics
+from course_ae.classroom import figures
+from course_ae.experiment import recorded, stages
+from course_ae.experiment.evaluation import read_rows
+from course_ae.settings import PROFILES
+from course_ae.support.errors import CourseError
+
+FILES = sorted(recorded.FOLDER.glob("*.json"))
+LIMIT = 40_000  # bytes of one file
+LIST = 200  # rows, at most, of a table of epochs or of test images
+
+
+@pytest.fixture
+def tiny_profile(monkeypatch):
+    """The settings of the tiny run as a profile's own."""
+    monkeypatch.setitem(PROFILES, "quick", {**PROFILES["quick"], **TINY})
+
+
+@pytest.fixture
+def package(tmp_path, monkeypatch):
+    """An empty folder in place of the package's."""
+    monkeypatch.setattr(recorded, "FOLDER", tmp_path / "recorded_runs")
+    recorded.FOLDER.mkdir()
+    return recorded.FOLDER
+
+
+@pytest.fixture
+def tiny(tiny_profile, package, finished):
+    """The tiny run, recorded."""
+    record.record(finished.folder)
+    (run,) = recorded.runs("bottle", "quick")
+    return run
+
+
+def leaves(content):
+    """Every value that is neither a table nor a list."""
+    if isinstance(content, dict | list):
+        for value in content.values() if isinstance(content, dict) else content:
+            yield from leaves(value)
+    else:
+        yield content
+
+
+def lists(content):
+    """Every list in it."""
+    if isinstance(content, list):
+        yield content
+    if isinstance(content, dict | list):
+        for value in content.values() if isinstance(content, dict) else content:
+            yield from lists(value)
+
+
+def test_recorded_runs_come_with_the_package():
+    assert len(FILES) >= 4
+    assert not [path for path in recorded.FOLDER.iterdir() if path not in FILES]
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
+def test_each_file_is_small_and_holds_numbers_without_paths_and_pixels(path):
+    text = path.read_text(encoding="utf-8")
+    run = json.loads(text)
+    assert len(text) < LIMIT and text == record.layout(run) + "\n"
+    assert record.rounded(run) == run
+    assert record.place_of(run["settings"]) == path
+    record.check_settings(run["settings"])
+    assert {"settings", "counts", "training", "scores", "baselines"} <= set(run)
+    assert read_rows(path)[1]
+    words = [value for value in leaves(run) if isinstance(value, str)]
+    assert all(len(word) < 200 and "\\" not in word for word in words)
+    assert not [word for word in words if re.match(r"/|~|[A-Za-z]:", word)]
+    for rows in lists(run):
+        assert len(rows) <= LIST and all(isinstance(row, dict) for row in rows)
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
+def test_what_a_file_says_twice_it_says_alike(path):
+    run = json.loads(path.read_text(encoding="utf-8"))
+    training, history = run["training"], run.get("history")
+    if history:
+        assert [row["epoch"] for row in history] == list(range(1, training["epochs"] + 1))
+        best = min(history, key=lambda row: row["val_loss"])
+        assert best["val_loss"] == training["val_loss"]
+        assert history[training["best_epoch"] - 1]["val_loss"] == best["val_loss"]
+    images = run.get("image_scores", [])
+    labels = np.array([row["label"] for row in images])
+    if len(labels):
+        assert labels.sum() == run["counts"]["test_defective"]
+        for name, found in run["scores"].items():
+            values = np.array([row[name] for row in images])
+            auroc = metrics.auroc(values, labels)
+            assert auroc == pytest.approx(found["auroc"]["value"], abs=0.002)
+
+
+def test_a_finished_run_comes_back_as_its_numbers(tiny, finished):
+    summary = finished.summary
+    assert tiny["scores"].keys() == summary["scores"].keys()
+    for part in ("settings", "counts", "training", "scores", "baselines"):
+        assert tiny[part] == record.rounded(summary[part])
+    history = stages.read_history(finished.run)
+    assert tiny["history"] == [pytest.approx(row, rel=1e-5) for row in history]
+    assert [row["path"] for row in tiny["image_scores"]] == finished.scores.names
+    found = [row["l2"] for row in tiny["image_scores"]]
+    assert found == pytest.approx(list(finished.scores.values["l2"]), rel=1e-5)
+    assert not tiny["made_with"]["drawn"] and "torch" in tiny["made_with"]["versions"]
+    assert str(finished.folder) not in json.dumps(tiny)
+
+
+def test_a_row_of_a_table_is_a_line():
+    rows = [{"epoch": i, "val_loss": 0.25} for i in range(20)]
+    lines = record.layout({"settings": {"seed": 0}, "history": rows}).splitlines()
+    assert lines[1] == ' "settings": {"seed": 0},'
+    assert lines[3] == '  {"epoch": 0, "val_loss": 0.25},' and len(lines) == 25
+
+
+@pytest.mark.parametrize("name", ["model.pt", "history.csv", "scores.csv", "summary.json"])
+def test_an_unfinished_run_is_refused_in_one_sentence(name, package, run_copy, capsys):
+    (run_copy.folder / name).unlink()
+    assert record.main([str(run_copy.folder)]) == 2
+    printed = capsys.readouterr()
+    assert printed.out == "" and len(printed.err.splitlines()) == 1
+    assert name in printed.err and "not finished" in printed.err
+
+
+def test_so_is_a_run_without_figures_or_with_settings_of_its_own(package, run_copy, tmp_path):
+    with pytest.raises(CourseError, match=r"own settings are recorded, not width 0\.05, "):
+        record.record(run_copy.folder)
+    (run_copy.folder / "summary.json").write_text('{"training": {}}', encoding="utf-8")
+    with pytest.raises(CourseError, match="not finished, scores, baselines is missing"):
+        record.record(run_copy.folder)
+    with pytest.raises(CourseError, match="missing"):
+        record.record(tmp_path)
+
+
+def test_runs_are_made_without_a_denoiser_and_only_once(
+    tiny_profile, package, small_data, monkeypatch, capsys
+):
+    monkeypatch.setenv("COURSE_AE_RUNS", str(package / "runs"))
+    command = ["--train", str(small_data), "--profile", "quick", "--loss", "l2", "--seeds", "1"]
+    assert record.main(command) == 0
+    assert [path.name for path in package.glob("*.json")] == ["bottle-quick-l2-1.json"]
+    (run,) = recorded.runs("bottle", "quick")
+    assert set(run["scores"]) == {"l2", "ssim"} and "denoiser_training" not in run
+    (folder,) = (package / "runs").iterdir()
+    assert record.main([str(folder)]) == 0  # a finished one, recorded again
+    assert recorded.runs("bottle", "quick") == [run]
+    monkeypatch.setattr(record.evaluation, "evaluate_all", lambda *_, **__: 1 / 0)
+    capsys.readouterr()
+    assert record.main(command) == 0
+    assert capsys.readouterr().out == "bottle-quick-l2-1.json\n"
+
+
+def test_curves_need_a_history_and_the_rest_does_not(tiny, finished):
+    found = recorded.curves("bottle", "quick")
+    assert [list(found), found["ssim"]] == [["ssim"], [tiny]]
+    training = finished.summary["training"]
+    caption = recorded.curves_caption(found)
+    assert f"of {TINY['epochs']} at most" in caption
+    assert f"mean image {training['mean_image_loss']:.3g}" in caption
+    figures.png(figures.recorded_curves(found))
+    assert recorded.curves("bottle", "no such") == {}
+    assert "No training" in recorded.curves_caption({})
+    assert "No run" in recorded.scores_caption("bottle", "no such")
+
+
+def test_runs_are_sorted_and_become_rows_and_a_table(tiny):
+    for loss, seed, auroc in (("l2", 10, 0.5), ("l2", 2, 0.75)):
+        scores = {**tiny["scores"]}
+        scores["l2"] = {**scores["l2"], "auroc": {"value": auroc}}
+        settings = {**tiny["settings"], "loss": loss, "seed": seed}
+        content = {**tiny, "settings": settings, "scores": scores}
+        place = record.place_of(settings)
+        place.write_text(record.layout(content), encoding="utf-8")
+    rows = recorded.trainings("bottle", "quick")
+    assert [(row["loss"], row["seed"]) for row in rows] == [("l2", 2), ("l2", 10), ("ssim", 0)]
+    assert [row["auroc_l2"] for row in rows][:2] == [0.75, 0.5]
+    training = tiny["training"]
+    spread = training["output_std_over_images"] / training["input_std_over_images"]
+    assert rows[0]["dependence"] == pytest.approx(spread)
+    table = recorded.score_table("bottle", "quick")
+    heads = [(row["trained with"], row["score"], row["runs"]) for row in table]
+    assert heads[:4] == [("L2", "L2", 2), ("L2", "SSIM", 2), ("SSIM", "L2", 1), ("SSIM", "SSIM", 1)]
+    assert ("no network", "mean image, L2", 3) in heads[4:]
+    assert table[0]["AUROC"] == "0.625 (0.500 to 0.750)"
+    assert "2 runs trained with L2, 1 run trained with SSIM" in recorded.scores_caption(
+        "bottle", "quick"
+    )
+    for live in ((), rows[1:]):
+        figures.png(figures.two_by_two(rows, live))
+
+
+def test_six_digits_are_kept_and_whole_numbers_stay_whole():
+    assert record.rounded({"a": [0.123456789, 12345678.9, 7, "x", None, True]}) == {
+        "a": [0.123457, 12345700.0, 7, "x", None, True]
+    }
+    assert [type(record.number(text)) for text in ("7", "7.0", "1e-05")] == [int, float, float]
