@@ -33,8 +33,9 @@ PROFILE = np.array(
         (0.450, 162, 164, 162), (0.460, 205, 205, 202), (0.470, 212, 212, 210),
     ]
 )  # fmt: skip
-SCALE = 0.88  # of a bottle, so that it has room to move
-SIZES, PLACES = 0.03, 0.02  # standard deviations: of the size, and of the centre in each direction
+DEPTH = np.linspace(0, 1, 8192, endpoint=False, dtype=np.float32)  # R radii
+SCALE = 0.9  # of a bottle, so that it has room to move
+SIZES, PLACES = 0.02, 0.015  # standard deviations: of the size, and of the centre in each direction
 TINTS = np.array([1.0, 0.6, 1.0])  # how much each colour varies
 # Reflections of the lamps: radius, width, angle in radians, sharpness along the rim, colour.
 REFLECTIONS = (
@@ -63,41 +64,45 @@ def glass(
 
     What belongs to the glass is turned with it by `turn`, in radians; the lamps' reflections stay.
     """
-    size = len(radius)
-
-    def at(curve: np.ndarray, by: float = 0.0) -> np.ndarray:
-        """A curve over the angles `TURN`, (T,), at each pixel, (S, S), turned by an angle."""
-        return curve[(((angle - by) / (2 * np.pi)) % 1 * len(TURN)).astype(int) % len(TURN)]
-
+    step = ((angle / (2 * np.pi)) % 1 * len(TURN)).astype(np.int32) % len(TURN)  # index in TURN
+    turned = (step - round(turn / (2 * np.pi) * len(TURN))) % len(TURN)
     wall = np.clip((radius - 0.2) / 0.02, 0, 1)  # 0 in the inner disc, 1 in the glass wall
     # The mould's rings are no perfect circles, and the same in each bottle but for its turn.
-    bent = radius + wall * at(MOULD, turn)
-    bent += rng.normal(0, 0.0025) * np.sin(np.pi * radius / 0.45)  # thicker or thinner rings
-    image = np.stack([np.interp(bent, PROFILE[:, 0], c) for c in PROFILE[:, 1:].T], axis=-1)
-    image = image.astype(np.float32)
+    bent = radius + wall * MOULD[turned]
+    bent += np.float32(rng.normal(0, 0.0025)) * np.sin(np.pi * radius / 0.45)  # thicker rings
+    depth = np.clip(bent * len(DEPTH), 0, len(DEPTH) - 1).astype(np.int32)  # (S, S) index in DEPTH
+    image = np.stack([np.interp(DEPTH, PROFILE[:, 0], c) for c in PROFILE[:, 1:].T], axis=-1)
+    image = image.astype(np.float32)[depth]
 
     lit = np.cos(TURN - rng.uniform(0, 2 * np.pi)) * rng.uniform(0, 0.15) + rng.normal(0, 0.06)
-    inside = np.clip((0.46 - bent) / 0.025, 0, 1)  # not the background
-    image *= (1 + wall * at(lit) * inside)[..., None]
+    inside = np.clip((0.46 - DEPTH) / 0.025, 0, 1)[depth]  # not the background
+    factor = 1 + wall * inside * lit.astype(np.float32)[step]
     for place, width, direction, sharpness, strength in MARKS:
-        arc = np.exp(sharpness * (np.cos(TURN - direction) - 1))
-        ring = np.exp(-(((bent - place) / width) ** 2))
-        image *= (1 + strength * ring * at(arc, turn))[..., None]
-    x, y = rng.normal(0, 0.03, 2)
+        factor *= 1 + strength * ring(place, width)[depth] * arc(direction, sharpness)[turned]
+    image *= factor[..., None]
+    x, y = np.float32(rng.normal(0, 0.03, 2))
     spot = (radius * np.cos(angle) - x) ** 2 + (radius * np.sin(angle) - y) ** 2
-    image += rng.uniform(4, 22) * np.exp(-spot / 0.0035)[..., None]
+    image += (rng.uniform(4, 22) * np.exp(-spot / np.float32(0.0035)))[..., None]
 
     swing, glow = rng.normal(0, 0.2), rng.uniform(0.5, 1.2)  # all lamps together
     for place, width, direction, sharpness, colour in REFLECTIONS:
-        arc = np.exp(sharpness * (np.cos(TURN - swing - direction) - 1))
-        flicker = np.clip(1 + 0.12 * wave(rng, range(5, 45, 8)), 0, 2) * glow
-        ring = np.exp(-(((bent - place) / width) ** 2))
-        image += (ring * at(arc * flicker))[..., None] * np.float32(colour)
+        flicker = np.clip(1 + 0.12 * wave(rng, range(5, 45, 8)), 0, 2) * np.float32(glow)
+        shine = ring(place, width)[depth] * (arc(direction + swing, sharpness) * flicker)[step]
+        image += shine[..., None] * np.float32(colour)
     if rng.uniform() < 0.3:  # a broad gleam on the rim, which is no defect
-        arc = np.exp(rng.uniform(8, 30) * (np.cos(TURN - rng.uniform(0, 2 * np.pi)) - 1))
-        ring = np.exp(-(((bent - 0.4) / 0.02) ** 2))
-        image += (rng.uniform(20, 70) * ring * at(arc))[..., None]
+        gleam = rng.uniform(20, 70) * arc(rng.uniform(0, 2 * np.pi), rng.uniform(8, 30))
+        image += (ring(0.4, 0.02)[depth] * gleam.astype(np.float32)[step])[..., None]
     return image
+
+
+def ring(place: float, width: float) -> np.ndarray:
+    """A bell curve over the radii `DEPTH`, (R,)."""
+    return np.exp(-(((DEPTH - place) / width) ** 2))
+
+
+def arc(direction: float, sharpness: float) -> np.ndarray:
+    """A bell curve over the angles `TURN`, (T,)."""
+    return np.exp(np.float32(sharpness) * (np.cos(TURN - np.float32(direction)) - 1))
 
 
 def dust(rng: np.random.Generator, image: np.ndarray) -> None:
@@ -113,7 +118,7 @@ def broken(
 ) -> tuple[np.ndarray, np.ndarray]:
     """A piece broken out of the glass wall: paint (S, S, 3) and coverage (S, S)."""
     size = len(image)
-    span, depth = (rng.uniform(1.0, 2.5), 0.078) if large else (rng.uniform(0.2, 0.7), 0.05)
+    span, depth = (rng.uniform(1.0, 2.5), 0.078) if large else (rng.uniform(0.3, 0.75), 0.055)
     along = np.sort(rng.uniform(0, 1, 6 + round(8 * span)))  # jagged: few, uneven corners
     angle = rng.uniform(0, 2 * np.pi) + span * along
     half = depth * np.sqrt(np.clip(np.sin(np.pi * along), 0.1, 1))  # narrow at both ends
@@ -124,7 +129,7 @@ def broken(
     cover = coverage(size, centre + scale * corners)
     gray = facets(rng, cover, 18 if large else 7)
     # A small break may be a shallow chip, through which the glass below is seen.
-    cover = cover * (rng.uniform(0.7, 1) if large else rng.uniform(0.2, 1))
+    cover = cover * (rng.uniform(0.7, 1) if large else rng.uniform(0.4, 1))
     return gray[..., None] * np.float32([0.97, 0.97, 1.06]), cover
 
 
@@ -140,27 +145,27 @@ def contamination(
     kind = rng.choice(kinds, p=[0.2, 0.2, 0.1, 0.15, 0.2, 0.15])
     far = rng.uniform(0, 0.1) if rng.uniform() < 0.6 else rng.uniform(0.2, 0.32)
     spot = centre + polar(far, rng.uniform(0, 2 * np.pi))
-    radius = rng.uniform(0.04, 0.1)
+    radius = rng.uniform(0.05, 0.1)
     if kind == "fibre":
         heading = rng.uniform(0, 2 * np.pi) + np.cumsum(rng.normal(0, 0.2, 60))
         path = np.cumsum(polar(np.full(60, rng.uniform(0.003, 0.006)), heading), axis=0)
-        cover = coverage(size, spot + path - path.mean(axis=0), width=rng.uniform(0.004, 0.012))
+        cover = coverage(size, spot + path - path.mean(axis=0), width=rng.uniform(0.006, 0.012))
     elif kind == "specks":
-        spots = spot + rng.normal(0, 0.05, (rng.integers(5, 20), 2))
-        cover = coverage(size, *(p + outline(rng, rng.uniform(0.004, 0.016), 0.3) for p in spots))
+        spots = spot + rng.normal(0, 0.05, (rng.integers(7, 20), 2))
+        cover = coverage(size, *(p + outline(rng, rng.uniform(0.006, 0.018), 0.3) for p in spots))
     else:
         cover = coverage(size, spot + outline(rng, radius, 0.25))
     if kind == "film":
-        return image * (1 + rng.choice([-1, 1]) * rng.uniform(0.2, 0.6)) + 4, cover
+        return image + rng.choice([-1, 1], p=[0.3, 0.7]) * rng.uniform(14, 40), cover
     if kind == "scuff":
         fine = smooth_field(rng, size, size // 5) - smooth_field(rng, size, size // 15)
-        return image + (rng.uniform(8, 25) * fine)[..., None], cover
-    level = rng.choice([10, 60, 100, 150, 210], p=[0.1, 0.25, 0.25, 0.2, 0.2])
+        return image + (rng.uniform(14, 35) * fine)[..., None], cover
+    level = rng.choice([5, 75, 105, 150, 210], p=[0.1, 0.25, 0.25, 0.2, 0.2])
     gray = level * (1 + 0.15 * smooth_field(rng, size, 9))
     if kind == "flake":
         gray = 0.5 * (gray + facets(rng, cover, 6))  # crumpled
     elif kind == "smear":
-        cover = cover * rng.uniform(0.15, 0.8)  # translucent
+        cover = cover * rng.uniform(0.3, 0.9)  # translucent
     tint = np.array([1.0, 0.97, 0.92]) + rng.uniform(0, 1) * np.array([0.25, -0.05, -0.25])
     return gray[..., None] * tint, cover
 
@@ -181,15 +186,16 @@ def draw(
     Returns:
         The image (S, S, 3) uint8, and the mask (S, S) bool, True where the defect is.
     """
-    scale = SCALE * np.clip(rng.normal(1, SIZES), 0.9, 1.1)
-    centre = 0.5 + np.clip(rng.normal(0, PLACES, 2), -0.06, 0.06)
+    scale = SCALE * float(np.clip(rng.normal(1, SIZES), 0.93, 1.07))
+    centre = 0.5 + np.clip(rng.normal(0, PLACES, 2), -0.05, 0.05)
     y, x = (np.mgrid[:size, :size].astype(np.float32) + 0.5) / size
-    x, y = x - centre[0], y - centre[1]
+    x, y = x - np.float32(centre[0]), y - np.float32(centre[1])
     radius, angle = np.hypot(x, y) / scale, np.arctan2(y, x)
     image = glass(rng, radius, angle, rng.uniform(0, 2 * np.pi))
     image *= np.float32(1 + rng.normal(0, 0.025, 3) * TINTS)
     dust(rng, image)
-    light = rng.normal(1, 0.04) + rng.normal(0, 0.10) * x + rng.normal(0, 0.10) * y
+    gain, across, down = np.float32(rng.normal((1, 0, 0), (0.03, 0.08, 0.08)))
+    light = gain + across * x + down * y
     noise = rng.normal(0, 1.0, (size, size)).astype(np.float32)
 
     cover = np.zeros((size, size), dtype=np.float32)
