@@ -72,7 +72,6 @@ def glass(
 
     What belongs to the glass is turned with it by `turn`, in radians; the lamps' reflections stay.
     """
-    size = len(radius)
 
     def at(curve: np.ndarray, by: float = 0.0) -> np.ndarray:
         """A curve over the angles `TURN`, (T,), at each pixel, (S, S), turned by an angle."""

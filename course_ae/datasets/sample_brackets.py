@@ -15,10 +15,19 @@ relief of its surface is a height. Lengths are fractions of the image width, col
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from itertools import pairwise
 
 import numpy as np
 
-from course_ae.datasets.drawing import coverage, dust, exposed, outline, polar, shading, smooth_field
+from course_ae.datasets.drawing import (
+    coverage,
+    dust,
+    exposed,
+    outline,
+    polar,
+    shading,
+    smooth_field,
+)
 
 DEFECTS = ("wrong_hole", "bent", "scratch")
 COUNTS: dict[str, int] = {
@@ -48,7 +57,7 @@ class Shape:
 
 
 def along(x: np.ndarray, y: np.ndarray, angle: float) -> tuple[np.ndarray, np.ndarray]:
-    """Coordinates in a frame that is turned by an angle: along it and across it."""
+    """Coordinates (S, S) in a frame that is turned by an angle in radians: along and across."""
     right, up = math.cos(angle), math.sin(angle)
     return right * x + up * y, right * y - up * x
 
@@ -84,7 +93,7 @@ def relief(x: np.ndarray, y: np.ndarray, distance: np.ndarray, shape: Shape) -> 
     u, v = along(x, y, shape.angles[1])
     bent = np.maximum(u - LIP, 0)
     height += 0.45 * bent**2 / (bent + 0.008)  # flat first, then a slope
-    lines = [segment(u, v, *ends) for ends in zip(MARK, MARK[1:], strict=False)]
+    lines = [segment(u, v, *ends) for ends in pairwise(MARK)]
     return height - 0.003 * np.exp(-((np.minimum.reduce(lines) / 0.0045) ** 2))
 
 
@@ -100,7 +109,7 @@ class Scene:
     brush: np.ndarray  # (S, S), gray levels: how the metal was brushed
 
     def paint(self, shape: Shape, height: np.ndarray, stain: np.ndarray) -> np.ndarray:
-        """Colours (S, S, 3); `height` is added to the relief, the metal is multiplied by `stain`."""
+        """Colours (S, S, 3); `height` is added to the relief, `stain` multiplies the metal."""
         size = len(self.x)
         distance = metal(self.x, self.y, shape)
         right, up = np.float32(polar(np.float32(0.016), self.lamp - self.turn))
@@ -116,7 +125,7 @@ class Scene:
 
 
 def scene(rng: np.random.Generator, size: int) -> Scene:
-    """A bracket that lies anywhere, at any angle."""
+    """A bracket that lies anywhere, at any angle; the size S is in pixels."""
     turn, scale = rng.uniform(0, 2 * np.pi), float(np.clip(rng.normal(1, 0.03), 0.92, 1.08))
     # The middle of an arm's end, with its corners, also if it is bent; its whole circle fits.
     ends = [
