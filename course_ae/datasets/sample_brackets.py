@@ -175,10 +175,10 @@ def scratch(rng: np.random.Generator, here: Scene) -> tuple[np.ndarray, np.ndarr
     if kind == "scratch":
         half = polar(rng.uniform(0.025, 0.08), rng.uniform(0, np.pi))
         line = np.exp(-((segment(here.x, here.y, place - half, place + half) / 0.003) ** 2))
-        height -= rng.uniform(0.0005, 0.003) * line
-        stain += rng.uniform(0.04, 0.15) * line
+        height -= rng.uniform(0.0008, 0.003) * line
+        stain += rng.uniform(0.06, 0.15) * line
     elif kind == "dent":
-        height -= rng.uniform(0.002, 0.008) * np.exp(-((far / rng.uniform(0.014, 0.035)) ** 2))
+        height -= rng.uniform(0.003, 0.009) * np.exp(-((far / rng.uniform(0.014, 0.035)) ** 2))
     else:
         spot = np.array([column, row]) / size + outline(rng, rng.uniform(0.025, 0.06), 0.25)
         if kind == "scuff":

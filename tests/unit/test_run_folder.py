@@ -99,7 +99,7 @@ def test_each_drawn_category_has_its_own_data_and_folder(category, tmp_path, mon
     monkeypatch.setenv("COURSE_AE_CACHE", str(tmp_path))
     monkeypatch.setattr(
         run_folder, "write_samples",
-        lambda root, category: write_samples(root, category, size=48, counts=FEW[category]),
+        lambda root, category: write_samples(root, category, size=64, counts=FEW[category]),
     )  # fmt: skip
     run = run_folder.find_run(category=category, **TINY)
     assert run.root.parent == tmp_path and run.root.name.startswith("samples-")

@@ -100,7 +100,7 @@ def test_mask_is_where_the_image_changed(category, defect, seed):
 
 @pytest.mark.parametrize(("category", "defect"), DEFECTS)
 def test_a_defect_is_a_small_part_of_the_image_in_every_size(category, defect):
-    for size in (48, 130):
+    for size in (64, 130):
         for seed in range(6):
             mask = draw(np.random.default_rng(seed), category, defect, size)[1]
             assert 0 < mask.mean() < 0.25
