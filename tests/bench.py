@@ -28,7 +28,7 @@ from torch.utils.data import DataLoader, Dataset
 from course_ae import metrics
 from course_ae.command.tables import plain_table
 from course_ae.data import Sample, load_samples, select
-from course_ae.experiment.run_folder import draw_sample_bottles
+from course_ae.experiment.run_folder import draw_samples
 from course_ae.preprocessing import load_images, preprocess, to_tensor, with_flips
 from course_ae.scoring import SLIDES_SCORES, difference_maps, mean_score
 from course_ae.settings import PROFILES, Settings, make_settings
@@ -63,7 +63,7 @@ def measure() -> Iterator[tuple[str, dict[str, Any]]]:
             "torch": torch.__version__,
         },
     )
-    draw_sample_bottles()  # before the clock runs
+    draw_samples("bottle")  # before the clock runs
     parts = {
         "start": start,
         "training": training,
@@ -285,7 +285,7 @@ def _first(batches: Iterator[tuple[Tensor, Tensor]], count: int) -> Iterator[tup
 
 
 def _samples() -> list[Sample]:
-    return load_samples(draw_sample_bottles() / "bottle")
+    return load_samples(draw_samples("bottle") / "bottle")
 
 
 def _seconds(work: Callable[[], Any]) -> float:

@@ -47,11 +47,12 @@ def pytest_unconfigure(config):
 @pytest.fixture(scope="session")
 def small_data(tmp_path_factory) -> Path:
     """Root of a small drawn data set: 12 train, 6 test good, 4 for each defect; only to read."""
-    from course_ae.datasets.sample_bottles import COUNTS, write_sample_bottles
+    from course_ae.datasets.sample_bottles import COUNTS
+    from course_ae.datasets.samples import write_samples
 
     counts = dict.fromkeys(COUNTS, 4) | {"train/good": 12, "test/good": 6}
     root = tmp_path_factory.mktemp("small-data")
-    return write_sample_bottles(root, size=96, counts=counts)
+    return write_samples(root, size=96, counts=counts)
 
 
 @pytest.fixture
@@ -100,10 +101,12 @@ def bottles():
     import numpy as np
     import torch
 
-    from course_ae.datasets.sample_bottles import draw_bottle
+    from course_ae.datasets.samples import draw
 
     defects = [*["good"] * 4, "broken_large", "broken_small", "contamination", "contamination"]
-    drawn = [draw_bottle(np.random.default_rng(i), name, 227)[0] for i, name in enumerate(defects)]
+    drawn = [
+        draw(np.random.default_rng(i), "bottle", name, 227)[0] for i, name in enumerate(defects)
+    ]
     return torch.from_numpy(np.stack(drawn)).float().mean(dim=-1).unsqueeze(1) / 255
 
 

@@ -24,7 +24,8 @@ from PIL import Image
 from course_ae.command import predict, report, tables
 from course_ae.command.cli import parse_pairs
 from course_ae.data import Sample, find_category, load_mask, load_samples
-from course_ae.datasets.sample_bottles import COUNTS, write_sample_bottles
+from course_ae.datasets.sample_bottles import COUNTS
+from course_ae.datasets.samples import write_samples
 from course_ae.experiment import run_folder, stages
 from course_ae.experiment.evaluation import evaluate_all, read_rows
 from course_ae.settings import Settings, make_settings, setting_types
@@ -88,7 +89,7 @@ class Fuzz:
     def __init__(self, folder: Path):
         self.folder = folder
         counts = dict.fromkeys(COUNTS, 2) | {"train/good": 4, "test/good": 4}
-        write_sample_bottles(folder / "data", size=48, counts=counts)
+        write_samples(folder / "data", size=48, counts=counts)
         self.category = folder / "data" / "bottle"
         self.run = self._finished_run()
         self.files = self._image_files()

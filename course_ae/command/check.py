@@ -98,7 +98,8 @@ def _data(data: str, category: str) -> Iterator[str]:
     run = find_run(data, category)
     require_readable(run)
     counts = ", ".join(f"{folder} {count}" for folder, count in count_folders(run.samples).items())
-    source = "sample bottles, drawn by this course" if run.drawn else f"'{run.root}'"
+    drawn = f"'{run.settings.category}', drawn by this course"
+    source = drawn if run.drawn else f"'{run.root}'"
     yield f"{source}: {counts}"
     if not run.drawn:  # own photographs may differ, so this is for information
         yield from compare_with_official(run.settings.category, run.samples)

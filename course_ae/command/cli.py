@@ -319,7 +319,7 @@ def check_course(args: argparse.Namespace) -> int:
 
 DEVICE = option("--device", "cpu, cuda or mps", metavar="NAME")
 DATA = (
-    option("--data", "images in MVTec AD's layout; without it bottles are drawn", metavar="DIR"),
+    option("--data", "images in MVTec AD's layout; else the category is drawn", metavar="DIR"),
     option("--category", "which product", metavar="NAME", default="bottle"),
 )  # fmt: skip
 SETTINGS = (
@@ -380,7 +380,7 @@ COMMANDS = {  # what each one does, its help, its options
     ),
     "sweep": (
         run_sweep, "train categories x losses x seeds, on one machine or many",
-        option("--data", "folder of the categories; else bottles are drawn", metavar="DIR"),
+        option("--data", "folder of the categories; else they are drawn", metavar="DIR"),
         option("--categories", "names, with commas between", metavar="LIST", default="bottle"),
         option("--losses", "names, with commas between", metavar="LIST", default="ssim,l2"),
         option("--seeds", "numbers, for example 0-4 or 0,2,5", metavar="LIST", default="0-2"),

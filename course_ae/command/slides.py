@@ -39,7 +39,7 @@ def write_slides(folder: Path, run: Path | None = None) -> Path:
     Args:
         folder: where the pages go.
         run: a run folder, whose executed lessons are taken; else those of the course itself, which
-            show the sample bottles.
+            show the drawn bottles.
 
     Raises:
         CourseError: if there is no executed lesson, or a file cannot be read or written.

@@ -3,6 +3,8 @@
 Lengths are fractions of the image width, S is its size in pixels.
 """
 
+import math
+
 import numpy as np
 from PIL import Image, ImageDraw
 from scipy.spatial import cKDTree
@@ -73,3 +75,41 @@ def facets(rng: np.random.Generator, cover: np.ndarray, count: int) -> np.ndarra
     paint = np.zeros((size, size), dtype=np.float32)
     paint[rows, columns] = np.clip(gray, 12, 255)
     return paint
+
+
+def dust(rng: np.random.Generator, image: np.ndarray) -> None:
+    """Up to four faint specks, painted on the image (S, S, 3): no defect, only what lies about."""
+    size = len(image)
+    for _ in range(rng.integers(0, 5)):
+        speck = rng.uniform(0.1, 0.9, 2) + outline(rng, rng.uniform(0.002, 0.005), 0.2)
+        image += (rng.normal(0, 14) * coverage(size, speck))[..., None]
+
+
+def shading(height: np.ndarray, lamp: float) -> np.ndarray:
+    """Slope (S, S) of a surface towards a lamp, for heights (S, S) in image widths.
+
+    Above 0 where the surface faces the lamp, which stands in the direction `lamp`, in radians.
+    """
+    down, right = np.gradient(height * len(height))
+    return -(math.cos(lamp) * right + math.sin(lamp) * down)
+
+
+def exposed(
+    good: np.ndarray, defective: np.ndarray, light: np.ndarray, noise: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """The photograph of a defective product, and the mask (S, S) of where it differs.
+
+    Args:
+        good: colours (S, S, 3) of the product without the defect.
+        defective: colours (S, S, 3) of the same product with it, or `good` itself.
+        light: brightness (S, S) by which both are multiplied.
+        noise: gray levels (S, S) that are added to both.
+
+    Returns:
+        The image (S, S, 3) uint8, which is that of the good product where the two differ by less
+        than a gray level, and the mask (S, S) bool, True where they differ by more.
+    """
+    mask = np.abs((defective - good) * light[..., None]).max(axis=-1) > 1
+    image = np.where(mask[..., None], defective, good)
+    image = np.clip(image * light[..., None] + noise[..., None], 0, 255)
+    return image.round().astype(np.uint8), mask

@@ -10,7 +10,16 @@ Lengths are fractions of the image width, colours are RGB in [0, 255], S is the 
 
 import numpy as np
 
-from course_ae.datasets.drawing import TURN, coverage, facets, outline, polar, smooth_field, wave
+from course_ae.datasets.drawing import (
+    TURN,
+    coverage,
+    dust,
+    facets,
+    outline,
+    polar,
+    smooth_field,
+    wave,
+)
 
 DEFECTS = ("broken_large", "broken_small", "contamination")
 COUNTS: dict[str, int] = {
@@ -103,14 +112,6 @@ def ring(place: float, width: float) -> np.ndarray:
 def arc(direction: float, sharpness: float) -> np.ndarray:
     """A bell curve over the angles `TURN`, (T,)."""
     return np.exp(np.float32(sharpness) * (np.cos(TURN - np.float32(direction)) - 1))
-
-
-def dust(rng: np.random.Generator, image: np.ndarray) -> None:
-    """Up to four faint specks, painted on the image (S, S, 3): no defect, only what lies about."""
-    size = len(image)
-    for _ in range(rng.integers(0, 5)):
-        speck = rng.uniform(0.1, 0.9, 2) + outline(rng, rng.uniform(0.002, 0.005), 0.2)
-        image += (rng.normal(0, 14) * coverage(size, speck))[..., None]
 
 
 def broken(

@@ -13,9 +13,24 @@ import numpy as np
 from PIL import Image
 
 from course_ae.datasets import sample_bottles, sample_brackets, sample_weaves
+from course_ae.support.errors import CourseError
 
-# By category; each has COUNTS, the number of images by place, and draw(rng, defect, size).
+# By category; each has DEFECTS, COUNTS (images by place) and draw(rng, defect, size).
 DRAWN = {"bottle": sample_bottles, "bracket": sample_brackets, "weave": sample_weaves}
+
+
+def draw(
+    rng: np.random.Generator, category: str = "bottle", defect: str = "good", size: int = 400
+) -> tuple[np.ndarray, np.ndarray]:
+    """One image (S, S, 3) uint8 of a category in `DRAWN`, and its mask (S, S) bool.
+
+    Raises:
+        ValueError: for a defect that the category does not have.
+    """
+    known = ("good", *DRAWN[category].DEFECTS)
+    if defect not in known:
+        raise ValueError(f"unknown defect '{defect}' of a {category}; known: {', '.join(known)}")
+    return DRAWN[category].draw(rng, defect, size)
 
 
 def write_samples(
@@ -37,7 +52,16 @@ def write_samples(
 
     Returns:
         `root`.
+
+    Raises:
+        CourseError: for a category that is not drawn.
     """
+    if category not in DRAWN:
+        *others, last = (f"'{name}'" for name in DRAWN)
+        raise CourseError(
+            f"The built-in data has no category '{category}', only {', '.join(others)} and {last}; "
+            "give the folder of your images as 'data'."
+        )
     root, drawing = Path(root), DRAWN[category]
     target = root / category
     if target.exists():
@@ -50,7 +74,7 @@ def write_samples(
             for index in range(count):
                 # A generator for each image, so that no count changes another type's images.
                 rng = np.random.default_rng([seed, list(drawing.COUNTS).index(place), index])
-                write_pair(draft, place, index, *drawing.draw(rng, place.split("/")[1], size))
+                write_pair(draft, place, index, *draw(rng, category, place.split("/")[1], size))
         draft.chmod(0o755)  # mkdtemp made it private
         draft.replace(target)
     except OSError:

@@ -15,7 +15,7 @@ from filelock import FileLock, Timeout
 
 import course_ae
 from course_ae.data import Sample, find_category, fingerprint, load_samples, select
-from course_ae.datasets.sample_bottles import write_sample_bottles
+from course_ae.datasets.samples import write_samples
 from course_ae.settings import Settings, make_settings, setting_types
 from course_ae.support.device import choose_device
 from course_ae.support.errors import CourseError, nearest
@@ -38,7 +38,7 @@ class Run:
     folder: Path
     settings: Settings
     samples: list[Sample]
-    drawn: bool  # True for the built-in sample bottles
+    drawn: bool  # True for the built-in images, which this course draws
     root: Path  # where the images were looked for: all categories, or one of them
 
     @property
@@ -98,8 +98,8 @@ def find_run(
     """Finds the images and says where their run belongs; makes no run folder.
 
     Args:
-        data: folder with categories in MVTec AD's layout, or a category itself; '' draws sample
-            bottles.
+        data: folder with categories in MVTec AD's layout, or a category itself; '' draws the
+            category, which then is 'bottle', 'bracket' or 'weave'.
         category: which category; where `data` is itself one, its folder's name counts.
         profile: 'quick', 'slides' or 'best'.
         run: the run folder; '' takes one in `runs` that is named after data and settings.
@@ -115,12 +115,7 @@ def find_run(
             raise CourseError(f"The parameter '{name}' holds a zero byte; write it anew.")
     settings = make_settings(profile, category=category, **overrides)
     drawn = not data
-    if drawn and category != "bottle":
-        raise CourseError(
-            f"The built-in data has no category '{category}', only 'bottle'; give the folder of "
-            "your images as 'data'."
-        )
-    root = draw_sample_bottles() if drawn else user_path(data)
+    root = draw_samples(category) if drawn else user_path(data)
     found = find_category(root, category)
     settings = make_settings(profile, **{**overrides, "category": found.name})
     samples = load_samples(found)
@@ -130,18 +125,18 @@ def find_run(
     return found_run
 
 
-def draw_sample_bottles() -> Path:
-    """The root of the built-in data set, drawn into the cache the first time.
+def draw_samples(category: str) -> Path:
+    """The root of the built-in data, a category of which is drawn into the cache the first time.
 
     Raises:
-        CourseError: if the cache cannot be written.
+        CourseError: if there is no such category, or the cache cannot be written.
     """
-    root = cache_folder() / f"sample-bottles-{course_ae.__version__}"
+    root = cache_folder() / f"samples-{course_ae.__version__}"
     try:
-        return write_sample_bottles(root)
+        return write_samples(root, category)
     except OSError as error:
         raise CourseError(
-            f"The sample bottles cannot be drawn into '{root}': {error.strerror or error}; "
+            f"The category '{category}' cannot be drawn into '{root}': {error.strerror or error}; "
             "set the environment variable COURSE_AE_CACHE to a folder that can be written."
         ) from error
 
@@ -150,7 +145,7 @@ def default_folder(settings: Settings, drawn: bool) -> Path:
     """`runs/<data>-<profile>` and whatever differs from the profile, beside the lessons."""
     usual = asdict(make_settings(settings.profile, category=settings.category))
     differs = [f"{k}-{v}" for k, v in asdict(settings).items() if v != usual[k]]
-    data = "sample-bottles" if drawn else settings.category
+    data = f"drawn-{settings.category}" if drawn else settings.category
     return runs_folder() / "-".join([data, settings.profile, *differs])
 
 
@@ -267,7 +262,7 @@ def print_facts(run: Run) -> None:
     s = run.settings
     parts = (("train", 0, "good to train"), ("test", 0, "good to test"), ("test", 1, "defective"))
     counts = [f"{len(select(run.samples, *part))} {words}" for *part, words in parts]
-    source = "sample bottles, drawn by this course" if run.drawn else f"'{s.category}'"
+    source = f"'{s.category}'{', drawn by this course' if run.drawn else ''}"
     print(f"course_ae {course_ae.__version__}, torch {version('torch')}, on {choose_device()}")
     print(f"data: {source}: {', '.join(counts)}")
     print(f"profile: {s.profile}, run folder: {run.folder.name}")

@@ -65,12 +65,12 @@ def plan(
     for name in NAMES:
         if name in overrides:
             raise CourseError(f"A sweep takes '{name}' from its own options, not from -p.")
-    root = user_path(data) if data else run_folder.draw_sample_bottles()
     words = [[word.strip() for word in text.split(",")] for text in (categories, losses)]
     trainings = []
     for category, loss, seed in product(*words, numbers(seeds)):
         settings = {**overrides, "loss": loss, "seed": seed}
         make_settings(profile, **settings)
+        root = user_path(data) if data else run_folder.draw_samples(category)
         find_category(root, category)
         place = {"data": str(root) if data else "", "category": category, "profile": profile}
         trainings.append({**settings, **place, "run": str(folder / f"{category}-{loss}-{seed}")})

@@ -16,7 +16,7 @@ from course_ae.training import build_model
 def small(small_data, monkeypatch):
     """A small network, few images, and no other processes."""
     monkeypatch.setattr(bench, "_alone", lambda part: part())
-    monkeypatch.setattr(bench, "draw_sample_bottles", lambda: small_data)
+    monkeypatch.setattr(bench, "draw_samples", lambda category: small_data)
     monkeypatch.setattr(
         bench, "make_settings",
         lambda profile, **changes: make_settings(profile, width=0.1, bottleneck=16, **changes),

@@ -114,9 +114,7 @@ def test_the_front_page_tells_settings_counts_and_training(run, finished):
     assert f"{finished.summary['parameters']:,} parameters" in page
     assert f"weights of epoch {facts['best_epoch']}" in page
     assert f"{facts['train_loss']:.4f} in training" in page
-    assert "Sample bottles, drawn by the course; profile quick" in front_page(
-        replace(run, drawn=True)
-    )
+    assert "Images drawn by the course; profile quick" in front_page(replace(run, drawn=True))
 
 
 def test_an_output_that_is_always_the_same_is_told(run, finished):

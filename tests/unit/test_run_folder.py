@@ -7,10 +7,13 @@ import numpy as np
 import pytest
 from tiny_run import TINY
 
+from course_ae.datasets.samples import DRAWN, write_samples
 from course_ae.experiment import run_folder
 from course_ae.experiment.run_folder import open_run, read_json, read_summary, start, update_summary
 from course_ae.settings import make_settings
 from course_ae.support.errors import CourseError
+
+FEW = {name: dict.fromkeys(drawing.COUNTS, 3) for name, drawing in DRAWN.items()}
 
 
 def test_other_settings_in_the_same_folder_are_refused_and_named(run_copy, small_data):
@@ -74,7 +77,7 @@ def test_data_that_is_itself_a_category_gives_its_name_to_the_run(small_data, tm
 def test_default_folder_is_named_after_data_profile_and_what_differs(tmp_path, monkeypatch):
     monkeypatch.setenv("COURSE_AE_RUNS", str(tmp_path))
     usual = make_settings("quick")
-    assert run_folder.default_folder(usual, drawn=True) == tmp_path / "sample-bottles-quick"
+    assert run_folder.default_folder(usual, drawn=True) == tmp_path / "drawn-bottle-quick"
     assert run_folder.default_folder(usual, drawn=False) == tmp_path / "bottle-quick"
     special = make_settings("slides", category="pill", seed=3, loss="l2")
     assert run_folder.default_folder(special, drawn=False).name == "pill-slides-seed-3-loss-l2"
@@ -85,19 +88,38 @@ def test_default_folder_is_named_after_data_profile_and_what_differs(tmp_path, m
     assert folder.parent != tmp_path / "runs"  # in a checkout always at the same place
 
 
-def test_built_in_data_is_drawn_into_the_cache_and_only_bottles(small_data, monkeypatch):
-    monkeypatch.setattr(run_folder, "write_sample_bottles", lambda root: small_data)
+def test_built_in_data_is_drawn_into_the_cache(small_data, monkeypatch):
+    monkeypatch.setattr(run_folder, "write_samples", lambda root, category: small_data)
     run = run_folder.find_run(**TINY)
     assert run.drawn and run.root == small_data and len(run.samples) == 30
-    with pytest.raises(CourseError, match="built-in data has no category 'cable', only 'bottle'"):
+
+
+@pytest.mark.parametrize("category", ["bracket", "weave"])
+def test_each_drawn_category_has_its_own_data_and_folder(category, tmp_path, monkeypatch, capsys):
+    monkeypatch.setenv("COURSE_AE_CACHE", str(tmp_path))
+    monkeypatch.setattr(
+        run_folder, "write_samples",
+        lambda root, category: write_samples(root, category, size=64, counts=FEW[category]),
+    )  # fmt: skip
+    run = run_folder.find_run(category=category, **TINY)
+    assert run.root.parent == tmp_path and run.root.name.startswith("samples-")
+    assert [path.name for path in run.root.iterdir()] == [category]
+    assert run.folder.name.startswith(f"drawn-{category}-quick")
+    run_folder.print_facts(run)
+    assert f"data: '{category}', drawn by this course: 3 good to train" in capsys.readouterr().out
+
+
+def test_a_category_that_is_not_drawn_is_one_sentence_with_those_that_are():
+    says = "built-in data has no category 'cable', only 'bottle', 'bracket' and 'weave'; give the"
+    with pytest.raises(CourseError, match=says):
         run_folder.find_run(category="cable")
 
 
 def test_a_cache_that_cannot_be_written_is_named(monkeypatch):
-    def full_disk(root):
+    def full_disk(root, category):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(run_folder, "write_sample_bottles", full_disk)
+    monkeypatch.setattr(run_folder, "write_samples", full_disk)
     with pytest.raises(CourseError, match=r"No space left on device; set .*COURSE_AE_CACHE"):
         open_run()
 
