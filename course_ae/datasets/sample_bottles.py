@@ -25,9 +25,9 @@ DEFECTS = ("broken_large", "broken_small", "contamination")
 COUNTS: dict[str, int] = {
     "train/good": 180,
     "test/good": 30,
-    "test/broken_large": 16,
+    "test/broken_large": 18,
     "test/broken_small": 16,
-    "test/contamination": 28,
+    "test/contamination": 26,
 }
 # Radius, then red, green and blue, from the lit centre over the glass rings to the
 # background, which is bright but, unlike in the real images, not overexposed.
@@ -44,7 +44,7 @@ PROFILE = np.array(
 )  # fmt: skip
 DEPTH = np.linspace(0, 1, 8192, endpoint=False, dtype=np.float32)  # R radii
 SCALE = 0.9  # of a bottle, so that it has room to move
-SIZES, PLACES = 0.02, 0.015  # standard deviations: of the size, and of the centre in each direction
+SIZES, PLACES = 0.015, 0.012  # standard deviations: of the size, and of the centre in each direction
 TINTS = np.array([1.0, 0.6, 1.0])  # how much each colour varies
 # Reflections of the lamps: radius, width, angle in radians, sharpness along the rim, colour.
 REFLECTIONS = (
@@ -99,7 +99,7 @@ def glass(
         shine = ring(place, width)[depth] * (arc(direction + swing, sharpness) * flicker)[step]
         image += shine[..., None] * np.float32(colour)
     if rng.uniform() < 0.3:  # a broad gleam on the rim, which is no defect
-        gleam = rng.uniform(20, 70) * arc(rng.uniform(0, 2 * np.pi), rng.uniform(8, 30))
+        gleam = rng.uniform(15, 50) * arc(rng.uniform(0, 2 * np.pi), rng.uniform(8, 30))
         image += (ring(0.4, 0.02)[depth] * gleam.astype(np.float32)[step])[..., None]
     return image
 
@@ -119,7 +119,7 @@ def broken(
 ) -> tuple[np.ndarray, np.ndarray]:
     """A piece broken out of the glass wall: paint (S, S, 3) and coverage (S, S)."""
     size = len(image)
-    span, depth = (rng.uniform(1.0, 2.5), 0.078) if large else (rng.uniform(0.3, 0.75), 0.055)
+    span, depth = (rng.uniform(1.2, 2.7), 0.08) if large else (rng.uniform(0.35, 0.8), 0.06)
     along = np.sort(rng.uniform(0, 1, 6 + round(8 * span)))  # jagged: few, uneven corners
     angle = rng.uniform(0, 2 * np.pi) + span * along
     half = depth * np.sqrt(np.clip(np.sin(np.pi * along), 0.1, 1))  # narrow at both ends
@@ -146,7 +146,7 @@ def contamination(
     kind = rng.choice(kinds, p=[0.2, 0.2, 0.1, 0.15, 0.2, 0.15])
     far = rng.uniform(0, 0.1) if rng.uniform() < 0.6 else rng.uniform(0.2, 0.32)
     spot = centre + polar(far, rng.uniform(0, 2 * np.pi))
-    radius = rng.uniform(0.05, 0.1)
+    radius = rng.uniform(0.05, 0.13)
     if kind == "fibre":
         heading = rng.uniform(0, 2 * np.pi) + np.cumsum(rng.normal(0, 0.2, 60))
         path = np.cumsum(polar(np.full(60, rng.uniform(0.003, 0.006)), heading), axis=0)
@@ -157,7 +157,7 @@ def contamination(
     else:
         cover = coverage(size, spot + outline(rng, radius, 0.25))
     if kind == "film":
-        return image + rng.choice([-1, 1], p=[0.3, 0.7]) * rng.uniform(14, 40), cover
+        return image + rng.choice([-1, 1], p=[0.3, 0.7]) * rng.uniform(16, 45), cover
     if kind == "scuff":
         fine = smooth_field(rng, size, size // 5) - smooth_field(rng, size, size // 15)
         return image + (rng.uniform(14, 35) * fine)[..., None], cover
