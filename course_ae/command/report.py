@@ -87,11 +87,15 @@ def read_result(path: Path) -> dict[str, Any]:
         named = {row.detector: row for row in rows}
         best = named.get("normalised") or named["L2"]
         mean = named[f"mean image, {best.detector}"]
+        pca = named.get(f"PCA, {best.detector}")  # older runs have none
         known = {"parameters": summary["parameters"], **summary["counts"], **summary["training"]}
-        facts = {name: float(known[name]) for name in FACTS}
+        names = [*FACTS, "pca_loss"] if "pca_loss" in known else FACTS
+        facts = {name: float(known[name]) for name in names}
     spread = Dependence(facts["output_std_over_images"], facts["input_std_over_images"])
     table = result_table(rows)
-    return {"table": table, "best": best, "mean": mean, "facts": facts, "spread": spread}
+    return {
+        "table": table, "best": best, "mean": mean, "pca": pca, "facts": facts, "spread": spread,
+    }  # fmt: skip
 
 
 def write_sweep(

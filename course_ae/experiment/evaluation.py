@@ -1,7 +1,7 @@
 """Lessons 06 and 07: every figure of a run, from its scores and maps to summary.json.
 
-Each figure stands there once. `scores` and, below `baselines`, `mean_image` hold the figures of
-each score by its name:
+Each figure stands there once. `scores` and, below `baselines`, `mean_image` and `pca` hold the
+figures of each score by its name:
 
     auroc, average_precision             over all test images
     threshold, calibration, test         the slides' protocol: one split, and its two confusions
@@ -10,7 +10,8 @@ each score by its name:
     pixel                                auroc and au_pro, or None where a mask is missing
     per_defect_type, other_thresholds
 
-Those with an interval are tables of value, low and high.
+Those with an interval are tables of value, low and high. `pca_size`, below `baselines`, is the
+size of PCA's code.
 """
 
 from pathlib import Path
@@ -21,6 +22,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from course_ae import metrics
+from course_ae.baselines import PCA_SIZE, LinearAutoencoder, cross_fitted
 from course_ae.data import Sample, load_mask
 from course_ae.experiment.run_folder import Run, damaged, read_json, update_summary
 from course_ae.experiment.stages import (
@@ -202,12 +204,12 @@ def threshold_rows(found: dict[str, Any]) -> list[dict[str, Any]]:
 def evaluate(run: Run, images: Images, scores: Scores) -> dict[str, Any]:
     """Every figure of the run's scores and of the baselines; also written to summary.json.
 
-    The baselines need no network: calling everything normal, and the mean image of the good ones
-    in place of the reconstruction.
+    The baselines need no network: calling everything normal, and as the reconstruction the mean
+    image of the good ones, or what PCA makes of an image.
     """
     masks, fraction = masks_of(run.test), run.settings.calibration_fraction
     found = {name: measure(scores, name, fraction, masks) for name in scores.values}
-    baselines = _baselines(run, images, scores, masks)
+    baselines = _baselines(run, images, masks)
     note = {}
     if masks is None:
         missing = sum(sample.label and sample.mask_path is None for sample in run.test)
@@ -215,20 +217,32 @@ def evaluate(run: Run, images: Images, scores: Scores) -> dict[str, Any]:
     return update_summary(run, scores=found, baselines=baselines, **note)
 
 
-def _baselines(
-    run: Run, images: Images, scores: Scores, masks: list[np.ndarray] | None
-) -> dict[str, Any]:
-    labels = scores.labels[scores.test]
-    all_normal = Confusion(tn=int((labels == 0).sum()), fp=0, fn=int(labels.sum()), tp=0)
-    mean = new_scores(run)
-    add_slides_scores(mean, images, images.mean.expand_as)
-    add_normalised_score(mean, images, images.mean.expand_as)
-    found = {}
-    for name in mean.values:
-        pixel = _pixel(pixel_rates(mean.maps[name], masks)) if masks else None
-        found[name] = {**judge(mean, name, run.settings.calibration_fraction), "pixel": pixel}
-    nothing = {"auroc": {"value": 0.5}, "f_normal": {"value": f_normal(all_normal)}}
-    return {"all_normal": nothing, "mean_image": found}
+def _baselines(run: Run, images: Images, masks: list[np.ndarray] | None) -> dict[str, Any]:
+    pca = LinearAutoencoder(images.train, PCA_SIZE)
+    return {
+        "all_normal": _all_normal(new_scores(run)),
+        "mean_image": _linear(run, images, pca.truncated(0), masks),
+        "pca": _linear(run, images, pca, masks),
+        "pca_size": pca.size,
+    }
+
+
+def _all_normal(scores: Scores) -> dict[str, dict[str, float]]:
+    defective = int(scores.labels[scores.test].sum())
+    test = Confusion(tn=len(scores.test) - defective, fp=0, fn=defective, tp=0)
+    return {"auroc": {"value": 0.5}, "f_normal": {"value": f_normal(test)}}
+
+
+def _linear(
+    run: Run, images: Images, rebuild: LinearAutoencoder, masks: list[np.ndarray] | None
+) -> dict[str, dict[str, Any]]:
+    scores, found = new_scores(run), {}
+    add_slides_scores(scores, images, rebuild)
+    add_normalised_score(scores, images, rebuild, cross_fitted(images.train, rebuild.size))
+    for name, maps in scores.maps.items():
+        pixel = _pixel(pixel_rates(maps, masks)) if masks else None
+        found[name] = {**judge(scores, name, run.settings.calibration_fraction), "pixel": pixel}
+    return found
 
 
 def evaluate_all(run: Run, second: bool = True) -> dict[str, Any]:
@@ -262,12 +276,13 @@ SCORE_NAMES = {"l2": "L2", "ssim": "SSIM", "normalised": "normalised"}
 
 
 def rows_of(summary: dict[str, Any]) -> list[Row]:
-    """One row a detector of summary.json, the baselines last."""
+    """One row a detector of summary.json, the baselines last; older runs know nothing of PCA."""
     named = [(SCORE_NAMES[name], summary["scores"].get(name)) for name in SCORE_NAMES]
     baselines = summary["baselines"]
     named.append(("all called normal", baselines["all_normal"]))
-    for name, text in SCORE_NAMES.items():
-        named.append((f"mean image, {text}", baselines["mean_image"].get(name)))
+    opponents = {"mean image": baselines["mean_image"], "PCA": baselines.get("pca", {})}
+    for opponent, found in opponents.items():
+        named += [(f"{opponent}, {text}", found.get(name)) for name, text in SCORE_NAMES.items()]
     return [_row(name, found) for name, found in named if found]
 
 

@@ -16,6 +16,7 @@ import torch
 from torch import Tensor
 from tqdm import tqdm
 
+from course_ae.baselines import PCA_SIZE, LinearAutoencoder
 from course_ae.data import count_folders, load_mask
 from course_ae.experiment.callbacks import Checkpoint, Progress, Snapshots
 from course_ae.experiment.run_folder import Run, damaged, reserved, update_summary
@@ -122,6 +123,8 @@ def trained(run: Run, images: Images, processes: OneProcess = ALONE) -> ConvAuto
         snapshots = {str(epoch): drawn for epoch, drawn in result.snapshots.items()}
         write_arrays(run.folder / "snapshots.npz", **snapshots)
         facts = _training_facts(run.settings, images, model, result)
+        pca = LinearAutoencoder(images.train, PCA_SIZE)
+        facts["pca_loss"] = evaluate_loss(pca(images.val), images.val, run.settings.loss)
         update_summary(run, parameters=count_parameters(model), training=facts)
 
     return _network(run, images, "model", keep, processes)
@@ -270,13 +273,14 @@ def add_slides_scores(scores: Scores, images: Images, rebuild: Reconstruct) -> N
 
 
 def add_normalised_score(
-    scores: Scores, images: Images, rebuild: Reconstruct
+    scores: Scores, images: Images, rebuild: Reconstruct, train_hat: Tensor
 ) -> dict[str, Reference]:
     """Adds lesson 07's score, the maximum of the normalised map, and returns its reference.
 
     The map that is kept is smoothed once more, so that it covers the quiet inside of a defect too.
+    The reference comes from the images trained on and their reconstructions, (T, 1, 227, 227).
     """
-    reference = reference_statistics(images.train, rebuild(images.train))
+    reference = reference_statistics(images.train, train_hat)
     pairs = [(x, rebuild(x)) for x in (images.test, images.val)]
     maps, val_maps = (normalised_map(x, x_hat, reference) for x, x_hat in pairs)
     scores.add("normalised", max_score(maps), smooth(maps, MAP_SIGMA), max_score(val_maps))
@@ -296,7 +300,8 @@ def scored_normalised(run: Run, images: Images, model: ConvAutoencoder, scores: 
 
     What differences are like on good images is kept in reference.npz, for new images.
     """
-    reference = add_normalised_score(scores, images, partial(reconstruct, model))
+    rebuild = partial(reconstruct, model)
+    reference = add_normalised_score(scores, images, rebuild, rebuild(images.train))
     write_reference(run.folder / "reference.npz", reference)
     _keep_scores(run, scores)
     return scores

@@ -8,11 +8,12 @@ import torch
 
 from course_ae import metrics, scoring, ssim
 from course_ae.classroom import widgets
+from course_ae.classroom.layers import outputs
 from course_ae.classroom.quizzes import questions, reply
 from course_ae.classroom.widgets.similarity import altered
 from course_ae.classroom.widgets.threshold import CURVES
 from course_ae.data import load_samples, select
-from course_ae.model import ConvAutoencoder, outputs
+from course_ae.model import ConvAutoencoder
 from course_ae.scoring import Scores
 from course_ae.thresholds import confusion, f_normal, search_threshold, split_test
 

@@ -45,10 +45,11 @@ def test_summary_has_every_figure_for_every_score(finished):
         assert set(found["f_normal_splits"]) == {"mean", "p05", "p95"}
         assert set(found["pixel"]) == {"auroc", "au_pro"}
         assert set(found["other_thresholds"]) == {"good_only", "youden", "oracle"}
-    assert set(summary["baselines"]) == {"all_normal", "mean_image"}
-    assert list(summary["baselines"]["mean_image"]) == NAMES
-    for found in summary["baselines"]["mean_image"].values():
-        assert set(found["pixel"]) == {"auroc", "au_pro"}
+    baselines = summary["baselines"]
+    assert set(baselines) == {"all_normal", "mean_image", "pca", "pca_size"}
+    for opponent in ("mean_image", "pca"):
+        assert list(baselines[opponent]) == NAMES
+        assert all(set(f["pixel"]) == {"auroc", "au_pro"} for f in baselines[opponent].values())
 
 
 def test_lesson_06_and_lesson_07_agree(finished):
@@ -129,6 +130,7 @@ def test_the_rows_of_a_summary_are_its_detectors_and_then_the_baselines(finished
     assert list(rows) == [
         "L2", "SSIM", "normalised", "all called normal",
         "mean image, L2", "mean image, SSIM", "mean image, normalised",
+        "PCA, L2", "PCA, SSIM", "PCA, normalised",
     ]  # fmt: skip
     found, row = summary["scores"]["normalised"], rows["normalised"]
     assert row.auroc == found["auroc"]["value"] and row.f_normal == found["f_normal"]["value"]
@@ -147,7 +149,8 @@ def test_a_category_without_masks_has_no_pixel_figures_and_says_so(odd_data, tmp
     _, summary = untrained(odd_data / "plank", tmp_path / "run", monkeypatch)
     assert summary["settings"]["category"] == "plank"
     assert summary["note"] == "no pixel figures: 4 of 4 defective images have no mask"
-    for found in (*summary["scores"].values(), *summary["baselines"]["mean_image"].values()):
+    linear = [summary["baselines"][opponent] for opponent in ("mean_image", "pca")]
+    for found in [one for group in (summary["scores"], *linear) for one in group.values()]:
         assert found["pixel"] is None and 0 <= found["auroc"]["value"] <= 1
     by_type = summary["scores"]["normalised"]["per_defect_type"]
     assert list(by_type) == ["contamination"] and by_type["contamination"]["au_pro"] is None

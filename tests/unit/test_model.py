@@ -4,14 +4,13 @@ import pytest
 import torch
 from torch import nn
 
+from course_ae.classroom.layers import describe, layer_table
 from course_ae.model import (
     SKIPS,
     SLIDES_PARAMETERS,
     ConvAutoencoder,
     channels,
     count_parameters,
-    describe,
-    layer_table,
 )
 from course_ae.settings import make_settings
 from course_ae.support.fast_conv import FastConvTranspose2d

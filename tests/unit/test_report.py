@@ -90,12 +90,13 @@ def test_the_sentence_holds_the_numbers_of_the_summary(run, finished):
     )
     found = finished.summary["scores"]["normalised"]
     test = found["test"]
-    mean = finished.summary["baselines"]["mean_image"]["normalised"]
+    mean, pca = (finished.summary["baselines"][of]["normalised"] for of in ("mean_image", "pca"))
     assert said.startswith("With lesson 07&#39;s score, ")
     assert f"{test['tp']} of {test['tp'] + test['fn']} defects" in said
     assert f"{test['fp']} of {test['fp'] + test['tn']} good ones" in said
     assert f"AUROC {found['auroc']['value']:.3f}; comparing" in said
-    assert f"reaches {mean['auroc']['value']:.3f}." in said
+    assert f"reaches {mean['auroc']['value']:.3f}, and PCA" in said
+    assert f"the best linear autoencoder, {pca['auroc']['value']:.3f}." in said
     assert f"AU-PRO {found['pixel']['au_pro']:.3f}, of 1." in said
 
 
@@ -114,7 +115,25 @@ def test_the_front_page_tells_settings_counts_and_training(run, finished):
     assert f"{finished.summary['parameters']:,} parameters" in page
     assert f"weights of epoch {facts['best_epoch']}" in page
     assert f"{facts['train_loss']:.4f} in training" in page
+    assert f"would have {facts['mean_image_loss']:.4f}, PCA {facts['pca_loss']:.4f}</dd>" in page
     assert "Images drawn by the course; profile quick" in front_page(replace(run, drawn=True))
+
+
+def test_the_table_has_a_row_for_each_opponent(run):
+    rows = re.findall(r"<tr>\s*<t[hd][^>]*>([^<]+)<", front_page(run))
+    names = [f"{of}, {score}" for of in ("mean image", "PCA")
+             for score in ("L2", "SSIM", "normalised")]  # fmt: skip
+    start = rows.index("all called normal") + 1
+    assert rows[start : start + 6] == names
+
+
+def test_a_run_from_before_pca_has_its_report_without_it(run, finished):
+    baselines, training = (dict(finished.summary[of]) for of in ("baselines", "training"))
+    del baselines["pca"], training["pca_loss"]
+    change(run, baselines=baselines, training=training)
+    assert not re.search("PCA[ ,]", front_page(run))  # but "PCA:" in the note
+    mean = baselines["mean_image"]["normalised"]["auroc"]["value"]
+    assert f"reaches {mean:.3f}." in sentence(run)
 
 
 def test_an_output_that_is_always_the_same_is_told(run, finished):

@@ -1,6 +1,6 @@
 """The tables of results as text."""
 
-from course_ae.command.tables import comparison_table, plain_table, result_table
+from course_ae.command.tables import NOTE, comparison_table, plain_table, result_table
 from course_ae.experiment.evaluation import Row
 from course_ae.thresholds import Confusion
 
@@ -25,6 +25,10 @@ def test_the_plain_table_is_aligned_ascii_that_fits_a_terminal():
     assert set(lines[1]) == {"-"} and len(lines[1]) == max(map(len, lines))
     start = lines[0].index("AUROC")
     assert [line[start:].split()[0] for line in lines[2:5]] == ["0.912", "0.500", "0.900"]
+
+
+def test_the_note_says_what_pca_is():
+    assert NOTE.endswith("PCA: the best linear autoencoder, with 100 numbers at most.")
 
 
 def cells(line):

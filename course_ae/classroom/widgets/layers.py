@@ -8,8 +8,9 @@ import torch
 from torch import Tensor
 
 from course_ae.classroom.figures import draw_image
+from course_ae.classroom.layers import outputs
 from course_ae.classroom.widgets.view import Explorer, View, choice, image_choice
-from course_ae.model import ConvAutoencoder, outputs
+from course_ae.model import ConvAutoencoder
 
 ROWS, COLUMNS = 4, 8  # maps shown, at most
 GAP = 0.03  # between two of them, as a share of a map
