@@ -44,7 +44,7 @@ PROFILE = np.array(
 )  # fmt: skip
 DEPTH = np.linspace(0, 1, 8192, endpoint=False, dtype=np.float32)  # R radii
 SCALE = 0.9  # of a bottle, so that it has room to move
-SIZES, PLACES = 0.015, 0.012  # standard deviations: of the size, and of the centre in each direction
+SIZES, PLACES = 0.015, 0.012  # standard deviations of the size and of the centre
 TINTS = np.array([1.0, 0.6, 1.0])  # how much each colour varies
 # Reflections of the lamps: radius, width, angle in radians, sharpness along the rim, colour.
 REFLECTIONS = (
