@@ -8,7 +8,8 @@ shapes in the comments are for that width.
 Two things are not on the slides. Batch normalisation after every hidden layer (Ioffe and Szegedy,
 2015) takes the place of AlexNet's local response normalisation: without it the network learns to
 draw the same picture for every input, which lesson 04 shows. And the last layer starts with small
-weights, so that the first picture is a plain gray one and not noise that must be unlearnt first.
+weights, so that the first picture is a plain gray one, or with `from_mean` the mean image, and not
+noise that must be unlearnt first.
 """
 
 from collections import OrderedDict
@@ -34,6 +35,21 @@ def hidden(layer: nn.Module, features: int, batch_norm: bool) -> nn.Sequential:
     dense = isinstance(layer, nn.Linear)
     norm = nn.BatchNorm1d(features) if dense else nn.BatchNorm2d(features)
     return nn.Sequential(OrderedDict(layer=layer, norm=norm, relu=nn.ReLU()))
+
+
+class SigmoidFrom(nn.Sigmoid):
+    """To pixels in [0, 1], from a picture that is drawn where its input is 0; at first plain gray.
+
+    The picture is no parameter: training does not change it.
+    """
+
+    def __init__(self, size: int):
+        super().__init__()
+        self.register_buffer("start", torch.zeros(1, 1, size, size))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Numbers (B, 1, H, W) to pixels, same shape; H and W are the picture's, or it has 1."""
+        return torch.sigmoid(x + self.start)
 
 
 class Encoder(nn.Sequential):
@@ -65,7 +81,13 @@ class Decoder(nn.Sequential):
     its place. So has the first convolution, whose stride of 4 shrinks the image as well.
     """
 
-    def __init__(self, width: float = 1.0, bottleneck: int = 2048, batch_norm: bool = True):
+    def __init__(
+        self,
+        width: float = 1.0,
+        bottleneck: int = 2048,
+        batch_norm: bool = True,
+        from_mean: bool = False,
+    ):
         c1, c2, c3, c4, c5 = channels(width)
         bn = batch_norm
         up = nn.ConvTranspose2d
@@ -81,7 +103,7 @@ class Decoder(nn.Sequential):
                 conv2=hidden(nn.Conv2d(c2, c1, 5, padding=2), c1, bn),  # (B, 96, 27, 27)
                 up1=hidden(up(c1, c1, 3, stride=2), c1, bn),  # (B, 96, 55, 55)
                 conv1=up(c1, 1, 11, stride=4),  # (B, 1, 227, 227)
-                sigmoid=nn.Sigmoid(),  # pixels in [0, 1]
+                sigmoid=SigmoidFrom(227 if from_mean else 1),  # pixels in [0, 1]
             )
         )
 
@@ -95,6 +117,8 @@ class ConvAutoencoder(nn.Module):
         batch_norm: False gives the network as the slides describe it, which collapses.
         skips: True adds the encoder's maps to the decoder's, which have the same shapes since the
             decoder is a mirror image (lesson 07; Ronneberger, Fischer and Brox, "U-Net", 2015).
+        from_mean: True draws the mean image at first (`start_from`), so that there is only to learn
+            what differs from it.
     """
 
     def __init__(
@@ -103,13 +127,19 @@ class ConvAutoencoder(nn.Module):
         bottleneck: int = 2048,
         batch_norm: bool = True,
         skips: bool = False,
+        from_mean: bool = False,
     ):
         super().__init__()
         self.skips = SKIPS if skips else {}
         self.encoder = Encoder(width, bottleneck, batch_norm)
-        self.decoder = Decoder(width, bottleneck, batch_norm)
+        self.decoder = Decoder(width, bottleneck, batch_norm, from_mean)
         with torch.no_grad():
             self.decoder.conv1.weight.mul_(0.1)
+
+    def start_from(self, x: Tensor) -> None:
+        """Makes the mean of images (N, 1, 227, 227) what is drawn at first; needs `from_mean`."""
+        mean = x.mean(dim=0, keepdim=True).clamp(0.01, 0.99)
+        self.decoder.sigmoid.start.copy_(mean.logit())
 
     def forward(self, x: Tensor) -> Tensor:
         """Images (B, 1, 227, 227) in [0, 1] to their reconstructions, same shape and range."""

@@ -17,6 +17,7 @@ class Settings:
     bottleneck: int = 2048  # size of the code
     batch_norm: bool = True  # normalise every hidden layer
     skips: bool = False  # hand the encoder's maps over to the decoder
+    from_mean: bool = False  # draw the mean image at first, and learn what differs from it
     flips: bool = True  # train on the flipped images as well
     denoise: bool = False  # paint stains on the input and ask for the clean image
     loss: str = "ssim"  # what training minimises: ssim, l2 or ssim_l1
@@ -43,9 +44,11 @@ PROFILES: dict[str, dict[str, Any]] = {
     "quick": {
         "width": 0.25,
         "bottleneck": 256,
-        "learning_rate": 2e-3,
+        "from_mean": True,
+        "flips": False,
+        "learning_rate": 5e-3,
         "one_cycle": True,
-        "epochs": 14,
+        "epochs": 40,
         "val_fraction": 0.1,
     },
     "slides": {},

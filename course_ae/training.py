@@ -20,13 +20,14 @@ from course_ae.support.errors import CourseError
 from course_ae.support.fast_conv import speed_up
 
 LEAST_DEPENDENCE = 1 / 3  # below this share of the input's spread the output counts as a constant
+LEAST_NEAREST = 0.5  # share of the reconstructions that must be nearest to their own image
 
 
 def build_model(settings: Settings, device: torch.device | None = None) -> ConvAutoencoder:
     """An untrained autoencoder; the same seed gives the same weights."""
     torch.manual_seed(settings.seed)
     s = settings
-    model = speed_up(ConvAutoencoder(s.width, s.bottleneck, s.batch_norm, s.skips))
+    model = speed_up(ConvAutoencoder(s.width, s.bottleneck, s.batch_norm, s.skips, s.from_mean))
     return model.to(device, memory_format=torch.channels_last)
 
 
@@ -215,8 +216,8 @@ def fit(
         model: the network, on the device of the images; changed in place.
         x_train: images to learn, (N, 1, 227, 227) in [0, 1], flips included.
         x_val: images to watch the training with; no flipped twin of them may be in `x_train`.
-        settings: loss, learning_rate, one_cycle, batch_size, epochs, patience, denoise and seed
-            are used.
+        settings: loss, learning_rate, one_cycle, batch_size, epochs, patience, denoise, from_mean
+            and seed are used.
         callbacks: what else is done before, during and after it.
         processes: those that share the training.
 
@@ -226,6 +227,8 @@ def fit(
             and the best weights so far.
     """
     least = _least_batch(settings, processes)
+    if settings.from_mean:
+        model.start_from(x_train)
     state = TrainingState(model, settings, len(x_train), least)
     for callback in callbacks:
         callback.begin(state)
@@ -307,13 +310,14 @@ def to_uint8(x: Tensor) -> np.ndarray:
 
 @dataclass(frozen=True)
 class Dependence:
-    """How much the output of a network changes from image to image.
+    """How much the reconstructions of a network depend on what it is shown.
 
-    Both numbers are standard deviations over images, averaged over the pixels.
+    The first two are standard deviations over images, averaged over the pixels.
     """
 
     output_std: float
     input_std: float
+    nearest_own: float  # share of the reconstructions that are nearer to their own image than others
 
     @property
     def ratio(self) -> float:
@@ -322,16 +326,20 @@ class Dependence:
 
     @property
     def collapsed(self) -> bool:
-        """True if the output hardly depends on the input."""
-        return self.ratio < LEAST_DEPENDENCE
+        """True if the output hardly depends on the input, or not on which input it is."""
+        return self.ratio < LEAST_DEPENDENCE or self.nearest_own < LEAST_NEAREST
 
 
 def depends_on_input(model: nn.Module, x: Tensor) -> Dependence:
-    """Does the output depend on the input? Compares how much both vary over the images (N, ...).
+    """Does the output depend on the input? Asked of images (N, 1, H, W), N at least 2.
 
     A network can reach a fair loss by drawing the same average picture for every input. It then
-    reconstructs nothing, and its learning curves do not tell.
+    reconstructs nothing, and its learning curves do not tell. One that only makes the average
+    darker or lighter varies, but does not draw each image nearer to that one than to the others.
     """
     x_hat = reconstruct(model, x)
     spread = [images.std(dim=0, correction=0).mean().item() for images in (x_hat, x)]
-    return Dependence(*spread)
+    distance = torch.cdist(x_hat.flatten(1), x.flatten(1))  # (N, N), of each output to each input
+    own = distance.diagonal()
+    others = distance + torch.diag(torch.full_like(own, torch.inf))
+    return Dependence(*spread, (own < others.amin(dim=1)).float().mean().item())

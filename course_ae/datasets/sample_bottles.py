@@ -195,7 +195,7 @@ def draw(
     image = glass(rng, radius, angle, rng.uniform(0, 2 * np.pi))
     image *= np.float32(1 + rng.normal(0, 0.025, 3) * TINTS)
     dust(rng, image)
-    gain, across, down = np.float32(rng.normal((1, 0, 0), (0.03, 0.08, 0.08)))
+    gain, across, down = np.float32(rng.normal((1, 0, 0), (0.02, 0.04, 0.04)))
     light = gain + across * x + down * y
     noise = rng.normal(0, 1.0, (size, size)).astype(np.float32)
 

@@ -78,7 +78,7 @@ def _new(images: Images, settings: Settings) -> ConvAutoencoder:
 def _judged(run: Run, images: Images, model: ConvAutoencoder) -> dict[str, float]:
     scores = new_scores(run)
     add_slides_scores(scores, images, partial(reconstruct, model))
-    row = {"dependence": depends_on_input(model, images.good).ratio}
+    row = {"dependence": depends_on_input(model, images.val).ratio}
     for name, values in scores.values.items():
         row[f"auroc_{name}"] = metrics.auroc(values, scores.labels)
     return row

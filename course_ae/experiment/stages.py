@@ -214,12 +214,13 @@ def _training_facts(
 ) -> dict[str, float]:
     best = result.history[result.best_epoch - 1]
     seconds = sum(row["seconds"] for row in result.history)
-    spread = depends_on_input(model, images.good)
+    spread = depends_on_input(model, images.val)
     if spread.collapsed:
         print(
-            f"Warning: the output varies only {spread.ratio:.2f} times as much as the input. The "
-            "network draws nearly the same picture for every image; try another seed, more epochs "
-            "or batch_norm=True."
+            f"Warning: the output varies {spread.ratio:.2f} times as much as the input, and "
+            f"{spread.nearest_own:.0%} of the reconstructions are nearest to their own image. The "
+            "network hardly tells the images apart; try another seed, more epochs or "
+            "batch_norm=True."
         )
     train, val = images.train_augmented, images.val_augmented
     mean = train.mean(dim=0, keepdim=True).expand_as(val)
@@ -231,6 +232,7 @@ def _training_facts(
         "mean_image_loss": evaluate_loss(mean, val, settings.loss),
         "output_std_over_images": spread.output_std,
         "input_std_over_images": spread.input_std,
+        "nearest_own_image": spread.nearest_own,
         "seconds": seconds,
         "images_per_second": len(train) * len(result.history) / seconds,
     }
