@@ -19,6 +19,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.text import Text
 from matplotlib.ticker import LogLocator, MaxNLocator, NullLocator, PercentFormatter
+from scipy.ndimage import binary_dilation
 from sklearn.metrics import roc_curve
 
 from course_ae.experiment.evaluation import SCORE_NAMES
@@ -39,6 +40,7 @@ SCORE_STYLES = {
 }  # fmt: skip
 LOSS_STYLES = {"l2": (BLUE, "-"), "ssim": (ORANGE, "--"), "ssim_l1": (GREEN, "-.")}
 DPI = 90
+GAP = 110  # the outline of a defect is drawn this part of an image's side outside of it
 Masks = Sequence[np.ndarray | None]  # (H, W) each, True for a defect; None for none
 
 
@@ -131,9 +133,15 @@ def draw_image(axes: Axes, image: np.ndarray, title: str = "", **kwargs: Any) ->
 
 
 def outline(axes: Axes, mask: np.ndarray | None) -> None:
-    """The border of the True region of a mask (H, W), where there is one."""
-    if mask is not None and mask.any():
-        axes.contour(mask, levels=[0.5], colors=[RED], linewidths=1.5)
+    """A thin line just outside the True region of a mask (H, W), where there is one.
+
+    A hair's width of the image is left free between both, so that the line hides no defect.
+    """
+    if mask is None or not mask.any():
+        return
+    around = binary_dilation(mask, iterations=max(1, max(mask.shape) // GAP))
+    if not around.all():
+        axes.contour(around, levels=[0.5], colors=[RED], linewidths=1)
 
 
 def image_grid(
@@ -240,15 +248,27 @@ def plot_losses(axes: Axes, history: Sequence[dict[str, float]]) -> None:
 
 
 def learning_curves(
-    history: Sequence[dict[str, float]], best_epoch: int, mean_image_loss: float | None = None
+    history: Sequence[dict[str, float]],
+    best_epoch: int,
+    mean_image_loss: float | None = None,
+    pca_loss: float | None = None,
 ) -> Figure:
-    """Training and validation loss of each epoch, and the epoch whose weights were kept."""
+    """Training and validation loss of each epoch, and the epoch whose weights were kept.
+
+    Args:
+        history: a row an epoch.
+        best_epoch: the epoch whose weights were kept.
+        mean_image_loss: of the validation images, a horizontal line; None leaves it out.
+        pca_loss: the same of PCA.
+    """
     figure, (axes,) = panels(1, 7, 3.2)
     plot_losses(axes, history)
     lowest = min(row["val_loss"] for row in history)
     axes.plot(best_epoch, lowest, "*", c=RED, ms=12, label=f"best epoch, {best_epoch}")
-    if mean_image_loss is not None:
-        axes.axhline(mean_image_loss, color="black", ls=":", label="mean image, validation")
+    opponents = (("mean image", mean_image_loss, ":"), ("PCA", pca_loss, "-."))
+    for name, value, line in opponents:
+        if value is not None:
+            axes.axhline(value, color="black", ls=line, lw=1.2, label=f"{name}, validation")
     axes.set_ylabel("loss")
     axes.set_ylim(bottom=0)
     axes.legend(fontsize=8)
@@ -284,23 +304,39 @@ def recorded_curves(curves: dict[str, Sequence[RecordedRun]]) -> Figure:
     return figure
 
 
-def map_scale(name: str, images: np.ndarray) -> dict[str, Any]:
-    """How to draw all images (N, H, W) of a name: cividis on one scale if it ends in 'map'."""
-    is_map = name.endswith("map")
-    return {"cmap": "cividis", "vmin": 0, "vmax": np.quantile(images, 0.999)} if is_map else {}
+def scales(columns: dict[str, np.ndarray]) -> dict[str, dict[str, Any]]:
+    """How to draw the images (N, H, W) of each name, so that equal colours mean equal values.
+
+    Gray images are drawn from black to white. What ends in 'map' is drawn in cividis, and all maps
+    of a kind, the last two words of their names, have one scale: 'slides' L2 map' has that of
+    'L2 map'.
+    """
+    tops: dict[str, float] = {}
+    for name, images in columns.items():
+        top = float(np.quantile(images, 0.999)) if name.endswith("map") else 0.0
+        tops[_kind(name)] = max(top, tops.get(_kind(name), 0.0))
+    return {
+        name: {"cmap": "cividis", "vmin": 0, "vmax": tops[_kind(name)]}
+        if name.endswith("map")
+        else {}
+        for name in columns
+    }
+
+
+def _kind(name: str) -> str:
+    return " ".join(name.split()[-2:])
 
 
 def comparison(columns: dict[str, np.ndarray], titles: Sequence[str], masks: Masks) -> Figure:
     """One row an image: input, reconstruction and difference maps, each (N, H, W).
 
-    A column whose name ends in 'map' is drawn in cividis on one scale for all rows.
+    Equal colours mean equal values in all rows, and in all maps of a kind, see `scales`.
     """
     figure = new_figure(2.0 * len(columns) + 0.9, 1.75 * len(titles) + 0.3)
     grid = figure.subplots(len(titles), len(columns), squeeze=False)
-    for column, (name, images) in zip(grid.T, columns.items(), strict=True):
-        scale = map_scale(name, images)
+    for column, (name, scale) in zip(grid.T, scales(columns).items(), strict=True):
         for row, axes in enumerate(column):
-            drawn = draw_image(axes, images[row], name if row == 0 else "", **scale)
+            drawn = draw_image(axes, columns[name][row], name if row == 0 else "", **scale)
             outline(axes, masks[row])
         if scale:
             figure.colorbar(drawn, ax=column, shrink=0.6, aspect=40)

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from course_ae.classroom.figures import Masks, draw_image, map_scale, score_strip
+from course_ae.classroom.figures import Masks, draw_image, scales, score_strip
 from course_ae.classroom.widgets.view import Explorer, View, image_choice
 from course_ae.experiment.evaluation import SCORE_NAMES
 from course_ae.scoring import Scores
@@ -25,8 +25,8 @@ class SameImageView(View):
         above, below = self.figure.subfigures(2, 1, height_ratios=(1, 1.25))
         self.drawn, self.rings = {}, {}
         all_axes = above.subplots(1, len(self.columns))
-        for axes, (name, images) in zip(all_axes, self.columns.items(), strict=True):
-            self.drawn[name] = draw_image(axes, images[0], name, **map_scale(name, images))
+        for axes, (name, scale) in zip(all_axes, scales(self.columns).items(), strict=True):
+            self.drawn[name] = draw_image(axes, self.columns[name][0], name, **scale)
         all_axes = below.subplots(1, len(scores.values), squeeze=False)[0]
         for axes, (name, values) in zip(all_axes, scores.values.items(), strict=True):
             score_strip(axes, scores, name)

@@ -94,8 +94,8 @@ class ThresholdView(View):
     def _add_chosen(self) -> None:
         row = self._row(len(self.columns), top=0.26, bottom=0.01, left=0.22, wspace=0.05)
         self.chosen = [
-            figures.draw_image(axes, images[0], name, **figures.map_scale(name, images))
-            for axes, (name, images) in zip(row, self.columns.items(), strict=True)
+            figures.draw_image(axes, self.columns[name][0], name, **scale)
+            for axes, (name, scale) in zip(row, figures.scales(self.columns).items(), strict=True)
         ]
         self.label = self.figure.text(0.02, 0.14, "", fontsize=9, va="center")
         self.moves(*self.chosen, self.label)
