@@ -184,13 +184,18 @@ def test_runs_are_sorted_and_become_rows_and_a_table(tiny):
     assert [(row["loss"], row["seed"]) for row in rows] == [("l2", 2), ("l2", 10), ("ssim", 0)]
     assert [row["auroc_l2"] for row in rows][:2] == [0.75, 0.5]
     training = tiny["training"]
-    spread = training["output_std_over_images"] / training["input_std_over_images"]
-    assert rows[0]["dependence"] == pytest.approx(spread)
+    output, varied = (training[f"{name}_std_over_images"] for name in ("output", "input"))
+    assert rows[0]["dependence"] == pytest.approx(output / varied if varied else 1.0)
     table = recorded.score_table("bottle", "quick")
     heads = [(row["trained with"], row["score"], row["runs"]) for row in table]
     assert heads[:4] == [("L2", "L2", 2), ("L2", "SSIM", 2), ("SSIM", "L2", 1), ("SSIM", "SSIM", 1)]
     assert ("no network", "mean image, L2", 3) in heads[4:]
     assert table[0]["AUROC"] == "0.625 (0.500 to 0.750)"
+    more = recorded.score_table("bottle", "quick", normalised=True)
+    assert {row["score"] for row in more} - {row["score"] for row in table} == {
+        "normalised", "mean image, normalised", "PCA, normalised"
+    }  # fmt: skip
+    assert recorded.score_table("bottle", "no such") == []
     assert "2 runs trained with L2, 1 run trained with SSIM" in recorded.scores_caption(
         "bottle", "quick"
     )
