@@ -207,6 +207,21 @@ def maps(images: Sequence[np.ndarray], titles: Sequence[str], colourbars: bool =
     return figure
 
 
+def components(mean: np.ndarray, pictures: np.ndarray, titles: Sequence[str]) -> Figure:
+    """A mean image (H, W) and the components (K, H, W) of PCA, white where they change nothing.
+
+    All components share one scale around 0: orange is lighter, purple darker; turned over, a
+    component is the same. The most extreme pixels of all are cut off, so that the rest is seen.
+    """
+    top = np.quantile(np.abs(pictures), 0.999)
+    figure, axes = panels(1 + len(pictures), 1.75 * (1 + len(pictures)), 2.1)
+    draw_image(axes[0], mean, "mean image m")
+    for ax, picture, title in zip(axes[1:], pictures, titles, strict=True):
+        drawn = draw_image(ax, picture, title, cmap="PuOr_r", vmin=-top, vmax=top)
+    figure.colorbar(drawn, ax=axes[1:], shrink=0.75, ticks=[0])
+    return figure
+
+
 def number_grids(arrays: Sequence[np.ndarray], titles: Sequence[str]) -> Figure:
     """Small matrices (H, W) with their numbers written into their cells."""
     widths = [max(1.5, 0.42 * array.shape[1]) for array in arrays]

@@ -7,9 +7,11 @@ import pytest
 import torch
 
 from course_ae import metrics, scoring, ssim
+from course_ae.baselines import LinearAutoencoder
 from course_ae.classroom import widgets
 from course_ae.classroom.layers import outputs
 from course_ae.classroom.quizzes import questions, reply
+from course_ae.classroom.widgets.code_size import off_in_stains, squeezed
 from course_ae.classroom.widgets.similarity import altered
 from course_ae.classroom.widgets.threshold import CURVES
 from course_ae.data import load_samples, select
@@ -189,6 +191,39 @@ def test_the_outputs_of_the_layers_end_in_the_reconstruction(bottles):
         last = list(outputs(model, bottles[:2]).values())[-1]
         with torch.inference_mode():
             torch.testing.assert_close(last, model(bottles[:2]))
+
+
+@pytest.fixture(scope="module")
+def stained(bottles):
+    """The first bottle with a white square on it."""
+    image = bottles[:1].clone()
+    image[..., 40:60, 100:130] = 1.0
+    return image
+
+
+def test_the_code_size_explorer_shows_what_the_linear_autoencoder_draws(bottles, stained):
+    pca = LinearAutoencoder(bottles, 100)
+    explorer = widgets.code_size_explorer(pca, bottles[:1], stained)
+    control, view = explorer.controls["size"], explorer.view
+    assert (control.min, control.max, control.value) == (0, pca.size, pca.size)
+    for size in (0, 2, pca.size):
+        control.value = size
+        smaller = LinearAutoencoder(bottles, size)
+        for artist, x in zip(view.drawn, (bottles[:1], stained), strict=True):
+            np.testing.assert_allclose(artist.get_array(), smaller(x)[0, 0], atol=1e-4)
+        loss = ssim.ssim_loss(smaller(bottles[:1]), bottles[:1]).item()
+        assert f"k = {size}: 1 - SSIM of the good image {loss:.3f}" in explorer.sentence.value
+
+
+def test_a_stain_is_off_by_its_distance_to_the_clean_image_and_a_mean_image_takes_it_away(
+    bottles, stained
+):
+    square = (1.0 - bottles[:1, :, 40:60, 100:130]).abs()
+    assert off_in_stains(bottles[:1], stained, stained) == pytest.approx(square.mean().item())
+    assert off_in_stains(bottles[:1], stained, bottles[:1]) == 0
+    assert off_in_stains(bottles[:1], bottles[:1], stained) == 0  # where there is no stain
+    nothing = squeezed(LinearAutoencoder(bottles, 0), 0, bottles[:1], stained)
+    assert torch.equal(nothing.good, nothing.stained)
 
 
 @pytest.mark.parametrize("change", [{"brightness": 0.2}, {"contrast": 0.5}, {"blur": 2.0},
