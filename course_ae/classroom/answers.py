@@ -12,12 +12,12 @@ from itertools import pairwise
 from typing import Any
 
 import numpy as np
-import torch
 from torch import Tensor
 
 from course_ae import thresholds
+from course_ae.baselines import LinearAutoencoder
 from course_ae.datasets.mvtec_ad import OFFICIAL, Official
-from course_ae.model import CHANNELS, GRID, ConvAutoencoder, count_parameters
+from course_ae.model import CHANNELS
 from course_ae.preprocessing import split_train_val
 from course_ae.scoring import FLOOR, Scores
 from course_ae.ssim import l2_loss, ssim_components, ssim_loss
@@ -60,10 +60,25 @@ def twins(count: int, fraction: float, seed: int) -> np.ndarray:
     return np.isin(original[val], original[train])
 
 
-def parameters(bottleneck: int) -> int:
-    """Parameters of the slides' network with a code of this length; no memory is filled."""
-    with torch.device("meta"):
-        return count_parameters(ConvAutoencoder(bottleneck=bottleneck))
+def enough(
+    pca: LinearAutoencoder,
+    x: Tensor,
+    loss: Callable[[Tensor, Tensor], Tensor] = ssim_loss,
+    lowest: bool = True,
+) -> int:
+    """The smallest k with which PCA rebuilds images (N, 1, H, W) half as well as it can.
+
+    Args:
+        pca: the linear autoencoder with all its components.
+        x: the images.
+        loss: by what their reconstructions are judged.
+        lowest: True goes half of the way from the mean image's loss to that with all components,
+            False to 0.
+    """
+    first, last = (loss(pca.truncated(k)(x), x) for k in (0, pca.size))
+    wanted = (first + last) / 2 if lowest else first / 2
+    sizes = range(pca.size + 1)
+    return next((k for k in sizes if loss(pca.truncated(k)(x), x) <= wanted), pca.size)
 
 
 def parts_by_loss(x: Tensor, y: Tensor) -> tuple[str, ...]:
@@ -132,10 +147,10 @@ ANSWERS: dict[str, Callable[..., tuple]] = {
     "2.3": lambda: ({"screw", "pill"}, {"pill"}, {"screw", "pill", "bottle"}),
     "3.1": lambda: ((227 - 11) // 4 + 1, 227 // 4, (227 - 11) // 4),
     "3.2": lambda: (CONV2 + 3 * CHANNELS[1], CONV2, 25 * CHANNELS[1] + 3 * CHANNELS[1]),
-    "3.3": lambda: (
-        parameters(4096) - parameters(2048),
-        parameters(4096),
-        2048 * (CHANNELS[-1] * GRID**2 + 1) + 2 * 2048,
+    "3.3": lambda pca, x: (
+        enough(pca, x),
+        enough(pca, x, l2_loss),
+        enough(pca, x, lowest=False),
     ),
     "4.1": lambda x, noisy: parts_by_loss(x, noisy),
     "4.2": lambda x: (

@@ -12,6 +12,7 @@ import pytest
 import torch
 
 from course_ae import ssim
+from course_ae.baselines import LinearAutoencoder
 from course_ae.classroom.answers import EXERCISES
 from course_ae.classroom.exercises import check, hint, verdict
 from course_ae.command import notebooks
@@ -51,6 +52,7 @@ def given(bottles):
     )
     return {
         "1.2": (bottles[:4, 0].numpy(),), "1.3": (images,), "2.2": (500, 0),
+        "3.3": (LinearAutoencoder(bottles[:4], 3), bottles[6:]),
         "4.1": (x, noisy), "4.2": (x,),
         "5.2": (scores,), "5.3": (scores,), "6.1": ({"ssim": rng.uniform(0.5, 1, 100)},),
         "6.3": (scores,), "7.2": (scores, masks), "7.3": (tried,),
