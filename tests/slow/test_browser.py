@@ -20,7 +20,8 @@ import torch
 from nbformat.v4 import new_code_cell, new_notebook
 from tiny_run import TINY, make_run
 
-from course_ae import metrics, training
+from course_ae import corruption, metrics, training
+from course_ae.baselines import LinearAutoencoder
 from course_ae.classroom import widgets
 from course_ae.classroom.story import save_story
 from course_ae.classroom.widgets.threshold import ThresholdView
@@ -39,7 +40,8 @@ sync_api = pytest.importorskip("playwright.sync_api")
 PRELUDE = """
 import numpy as np
 import torch
-from course_ae import metrics, training
+from course_ae import corruption, metrics, training
+from course_ae.baselines import LinearAutoencoder
 from course_ae.classroom import widgets
 from course_ae.experiment import evaluation, run_folder, stages
 lesson = run_folder.open_run(data={data!r}, category="", run={run!r}, **{tiny!r})
@@ -55,9 +57,12 @@ splits = {{
     for name, values in scores.values.items()
 }}
 score = "l2"
+pca, one = LinearAutoencoder(images.train, 100), 0
+stained = corruption.stain(images.val, images.train, torch.Generator().manual_seed(0))[0]
 """
 EXPLORERS = {  # one cell of each lesson that shows an explorer or a quiz
     "preprocessing": ("02", "preprocessing_explorer("),
+    "code size": ("03", "code_size_explorer("),
     "layers": ("03", "layer_explorer("),
     "similarity": ("04", "similarity_explorer("),
     "epochs": ("04", "epoch_explorer("),
@@ -259,6 +264,18 @@ def test_the_preprocessing_explorer(lab, small):
     wait_until_said(lab, cell, view.at(0, "227x227"))
     choose(cell, "image", samples[-1].name)
     wait_until_said(lab, cell, view.at(6, "227x227"))
+
+
+def test_the_code_size_explorer(lab, small):
+    cell = lab.explorer("code size")
+    clean, train = small.images.val, small.images.train
+    pca = LinearAutoencoder(train, 100)
+    stained, _ = corruption.stain(clean, train, torch.Generator().manual_seed(0))
+    view = widgets.CodeSizeView(pca, clean[:1], stained[:1])
+    wait_until_said(lab, cell, view.at(pca.size))
+    cell.get_by_role("slider", name="numbers in the code, k").focus()
+    lab.page.keyboard.press("ArrowLeft")
+    wait_until_said(lab, cell, view.at(pca.size - 1))
 
 
 def test_the_layer_explorer(lab, small):
