@@ -62,6 +62,5 @@ def test_the_lessons_it_sends_to_hold_what_it_names():
         "04": "a collapse",
         "05": "tune on the test part",
         "06": "AUROC on unbalanced",
-        "07": "the perfect copier",
     }.items():
         assert f"## Break it: {words}" in texts[number]
