@@ -46,9 +46,10 @@ PROFILES: dict[str, dict[str, Any]] = {
         "bottleneck": 256,
         "from_mean": True,
         "flips": False,
-        "learning_rate": 5e-3,
+        "learning_rate": 1e-2,
         "one_cycle": True,
-        "epochs": 40,
+        "epochs": 45,
+        "patience": 45,  # a cycle is at its best at its end
         "val_fraction": 0.1,
     },
     "slides": {},

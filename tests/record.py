@@ -2,9 +2,11 @@
 
     python tests/record.py RUN [RUN ...]
     python tests/record.py --train DATA --loss ssim l2 --seeds 0 1 2
+    python tests/record.py --train "" --category bracket --profile quick --loss ssim
 
-The second makes the runs first, one after the other; it goes on where it was stopped, and leaves
-out what is recorded already. Only a profile's own settings are recorded, with any loss and seed.
+The last two make the runs first, one after the other; they go on where they were stopped, and leave
+out what is recorded already. Only a profile's own settings are recorded, with any loss and seed. Of
+drawn images lesson 07's network is recorded as well.
 """
 
 import argparse
@@ -88,15 +90,16 @@ def layout(content, indent: int = 0) -> str:
     return f"{ends[0]}\n" + ",\n".join(pad + part for part in inside) + f"\n{' ' * indent}{ends[1]}"
 
 
-def place_of(settings: dict) -> Path:
+def place_of(settings: dict, drawn: bool) -> Path:
     """The file of a run in the folder of recorded ones."""
-    return recorded.FOLDER / "{category}-{profile}-{loss}-{seed}.json".format(**settings)
+    name = "{category}-{profile}-{loss}-{seed}.json".format(**settings)
+    return recorded.FOLDER / ("drawn-" * drawn + name)
 
 
 def record(folder: Path) -> Path:
     """Writes the file of one finished run, and returns its place."""
     content = content_of(folder)
-    path = place_of(content["settings"])
+    path = place_of(content["settings"], content["made_with"]["drawn"])
     write_text(path, layout(content) + "\n")
     return path
 
@@ -104,7 +107,7 @@ def record(folder: Path) -> Path:
 def make(data: str, **settings) -> Path:
     """Trains, evaluates and records one run, unless that was done before."""
     run = run_folder.find_run(data=data, **settings)
-    path = place_of(asdict(run.settings))
+    path = place_of(asdict(run.settings), run.drawn)
     if path.is_file():
         before = run_folder.read_json(path)
         if "history" in before and before["settings"] == asdict(run.settings):
@@ -112,7 +115,7 @@ def make(data: str, **settings) -> Path:
     with run_folder.reserved(run, "command"):
         run_folder.claim(run)
         run_folder.print_facts(run)
-        evaluation.evaluate_all(run, second=False)
+        evaluation.evaluate_all(run, second=run.drawn)
     return record(run.folder)
 
 

@@ -193,9 +193,9 @@ def draw(
     x, y = x - np.float32(centre[0]), y - np.float32(centre[1])
     radius, angle = np.hypot(x, y) / scale, np.arctan2(y, x)
     image = glass(rng, radius, angle, rng.uniform(0, 2 * np.pi))
-    image *= np.float32(1 + rng.normal(0, 0.025, 3) * TINTS)
+    image *= np.float32(1 + rng.normal(0, 0.02, 3) * TINTS)
     dust(rng, image)
-    gain, across, down = np.float32(rng.normal((1, 0, 0), (0.02, 0.04, 0.04)))
+    gain, across, down = np.float32(rng.normal((1, 0, 0), (0.015, 0.03, 0.03)))
     light = gain + across * x + down * y
     noise = rng.normal(0, 1.0, (size, size)).astype(np.float32)
 

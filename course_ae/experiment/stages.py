@@ -145,9 +145,11 @@ def denoiser(run: Run, images: Images, processes: OneProcess = ALONE) -> ConvAut
 
 def denoiser_settings(settings: Settings) -> Settings:
     """Those of the second network, the size of the first, that lesson 07 trains."""
-    # Without flips an epoch is a third as long, so there may be more of them.
-    epochs = min(2 * settings.epochs, PROFILES["best"]["epochs"])
-    return replace(settings, **DENOISE, epochs=epochs, patience=epochs)
+    epochs = min(settings.epochs, PROFILES["best"]["epochs"])
+    # A narrow network may take larger steps, but with skips and stains not as large as without.
+    step = max(DENOISE["learning_rate"], settings.learning_rate / 3)
+    settings = replace(settings, **DENOISE, epochs=epochs, patience=epochs)
+    return replace(settings, learning_rate=step)
 
 
 def _network(
