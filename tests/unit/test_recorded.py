@@ -71,7 +71,8 @@ def test_each_file_is_small_and_holds_numbers_without_paths_and_pixels(path):
     run = json.loads(text)
     assert len(text) < LIMIT and text == record.layout(run) + "\n"
     assert record.rounded(run) == run
-    assert record.place_of(run["settings"]) == path
+    drawn = run.get("made_with", {}).get("drawn", False)
+    assert record.place_of(run["settings"], drawn) == path
     record.check_settings(run["settings"])
     assert {"settings", "counts", "training", "scores", "baselines"} <= set(run)
     assert read_rows(path)[1]
@@ -178,7 +179,7 @@ def test_runs_are_sorted_and_become_rows_and_a_table(tiny):
         scores["l2"] = {**scores["l2"], "auroc": {"value": auroc}}
         settings = {**tiny["settings"], "loss": loss, "seed": seed}
         content = {**tiny, "settings": settings, "scores": scores}
-        place = record.place_of(settings)
+        place = record.place_of(settings, tiny["made_with"]["drawn"])
         place.write_text(record.layout(content), encoding="utf-8")
     rows = recorded.trainings("bottle", "quick")
     assert [(row["loss"], row["seed"]) for row in rows] == [("l2", 2), ("l2", 10), ("ssim", 0)]
