@@ -31,11 +31,11 @@ from course_ae.datasets.drawing import (
 
 DEFECTS = ("wrong_hole", "bent", "scratch")
 COUNTS: dict[str, int] = {
-    "train/good": 150,
+    "train/good": 250,
     "test/good": 24,
-    "test/wrong_hole": 14,
+    "test/wrong_hole": 10,
     "test/bent": 14,
-    "test/scratch": 16,
+    "test/scratch": 24,
 }
 WIDTHS = (0.135, 0.155)  # of the two arms, which meet at the origin
 LIP = 0.220  # where the lip begins, from the origin along the second arm
@@ -43,7 +43,7 @@ LIP = 0.220  # where the lip begins, from the origin along the second arm
 HOLES = ((0, 0.0, 0.0, 0.040), (0, 0.185, 0.046, 0.020), (0, 0.360, 0.0, 0.024))
 MARK = ((0.105, -0.036), (0.105, 0.026), (0.155, -0.022), (0.155, 0.036))  # of a stamped N
 LAMP = -2.2  # the direction from which the light comes, in radians: from the upper left
-BEND = 0.20  # the most by which an arm is bent, in radians
+BEND = 0.30  # the most by which an arm is bent, in radians
 TABLE, METAL = np.float32([203, 204, 200]), np.float32([128, 131, 135])
 
 
@@ -92,9 +92,9 @@ def relief(x: np.ndarray, y: np.ndarray, distance: np.ndarray, shape: Shape) -> 
     height = -0.003 * np.exp(np.minimum(distance, 0) / 0.004)
     u, v = along(x, y, shape.angles[1])
     bent = np.maximum(u - LIP, 0)
-    height += 0.45 * bent**2 / (bent + 0.008)  # flat first, then a slope
+    height += 0.25 * bent**2 / (bent + 0.008)  # flat first, then a slope
     lines = [segment(u, v, *ends) for ends in pairwise(MARK)]
-    return height - 0.003 * np.exp(-((np.minimum.reduce(lines) / 0.0045) ** 2))
+    return height - 0.0012 * np.exp(-((np.minimum.reduce(lines) / 0.006) ** 2))
 
 
 @dataclass(frozen=True)
@@ -137,7 +137,7 @@ def scene(rng: np.random.Generator, size: int) -> Scene:
     x, y = rng.uniform(room - points.min(axis=0), 1 - room - points.max(axis=0)).tolist()
     rows, columns = (np.mgrid[:size, :size].astype(np.float32) + 0.5) / size
     u, v = along((columns - x) / scale, (rows - y) / scale, turn)
-    streaks = rng.normal(0, 1.5, 400).astype(np.float32)
+    streaks = rng.normal(0, 1.0, 400).astype(np.float32)
     brush = np.interp(v, np.linspace(-1.5, 1.5, 400), streaks).astype(np.float32)
     tint = np.float32(1 + rng.normal(0, 0.05) + rng.normal(0, 0.015, 3))
     return Scene(u, v, turn, LAMP + rng.normal(0, 0.08), tint, brush)
@@ -148,14 +148,14 @@ def wrong_shape(rng: np.random.Generator, defect: str) -> Shape:
     shape, arm = Shape(), rng.integers(2)
     if defect == "wrong_hole":
         holes = [1.0, 1.0, 1.0]
-        holes[rng.integers(3)] = 0.0 if rng.uniform() < 0.6 else rng.uniform(0.4, 0.85)
+        holes[rng.integers(3)] = 0.0 if rng.uniform() < 0.75 else rng.uniform(0.3, 0.7)
         return replace(shape, holes=tuple(holes))
     if rng.uniform() < 0.35:
         lengths = np.array(shape.lengths)
-        lengths[arm] -= rng.uniform(0.015, 0.07)
+        lengths[arm] -= rng.uniform(0.03, 0.11)
         return replace(shape, lengths=tuple(lengths.tolist()))
     angles = np.array(shape.angles)
-    angles[arm] += rng.choice([-1, 1]) * rng.uniform(0.035, BEND)
+    angles[arm] += rng.choice([-1, 1]) * rng.uniform(0.06, BEND)
     return replace(shape, angles=tuple(angles.tolist()))
 
 
@@ -174,18 +174,18 @@ def scratch(rng: np.random.Generator, here: Scene) -> tuple[np.ndarray, np.ndarr
     height, stain = np.zeros_like(far), np.ones_like(far)
     if kind == "scratch":
         half = polar(rng.uniform(0.025, 0.08), rng.uniform(0, np.pi))
-        line = np.exp(-((segment(here.x, here.y, place - half, place + half) / 0.003) ** 2))
-        height -= rng.uniform(0.0008, 0.003) * line
-        stain += rng.uniform(0.06, 0.15) * line
+        line = np.exp(-((segment(here.x, here.y, place - half, place + half) / 0.004) ** 2))
+        height -= rng.uniform(0.001, 0.004) * line
+        stain += rng.uniform(0.1, 0.5) * line
     elif kind == "dent":
-        height -= rng.uniform(0.003, 0.009) * np.exp(-((far / rng.uniform(0.014, 0.035)) ** 2))
+        height -= rng.uniform(0.005, 0.014) * np.exp(-((far / rng.uniform(0.014, 0.035)) ** 2))
     else:
-        spot = np.array([column, row]) / size + outline(rng, rng.uniform(0.025, 0.06), 0.25)
+        spot = np.array([column, row]) / size + outline(rng, rng.uniform(0.035, 0.07), 0.25)
         if kind == "scuff":
             fine = smooth_field(rng, size, size // 4)
-            height += rng.uniform(0.0004, 0.001) * coverage(size, spot) * fine
+            height += rng.uniform(0.0008, 0.002) * coverage(size, spot) * fine
         else:
-            change = rng.choice([-1, 1], p=[0.6, 0.4]) * rng.uniform(0.06, 0.3)
+            change = rng.choice([-1, 1], p=[0.6, 0.4]) * rng.uniform(0.12, 0.5)
             stain += np.float32(change) * coverage(size, spot)
     return height, stain
 

@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from course_ae.datasets.samples import DRAWN
 from course_ae.experiment.evaluation import SCORE_NAMES, rows_of
 
 FOLDER = Path(__file__).parent / "recorded_runs"
@@ -96,6 +97,20 @@ def score_table(
         for (trained, detector), by_seed in ordered
         if normalised or "normalised" not in detector
     ]  # fmt: skip
+
+
+def drawn_categories() -> list[dict[str, Any]]:
+    """A row a drawn category: AUROC of lesson 07's score, of its network and of its opponents."""
+    detectors = {"mean image": "mean image, normalised", "PCA": "PCA, normalised",
+                 "network of lesson 07": "normalised"}  # fmt: skip
+    rows = []
+    for category in DRAWN:
+        by_run = [{row.detector: row.auroc for row in rows_of(run)}
+                  for run in runs(f"drawn-{category}", "quick")]  # fmt: skip
+        if by_run:
+            told = {name: spread([run[key] for run in by_run]) for name, key in detectors.items()}
+            rows.append({"category": category, "runs": len(by_run), **told})
+    return rows
 
 
 def curves_caption(found: dict[str, list[RecordedRun]]) -> str:
