@@ -46,7 +46,7 @@ PROFILES: dict[str, dict[str, Any]] = {
         "bottleneck": 256,
         "from_mean": True,
         "flips": False,
-        "learning_rate": 1e-2,
+        "learning_rate": 7e-3,
         "one_cycle": True,
         "epochs": 45,
         "patience": 45,  # a cycle is at its best at its end

@@ -25,8 +25,8 @@ DEFECTS = ("broken_large", "broken_small", "contamination")
 COUNTS: dict[str, int] = {
     "train/good": 180,
     "test/good": 30,
-    "test/broken_large": 18,
-    "test/broken_small": 16,
+    "test/broken_large": 20,
+    "test/broken_small": 14,
     "test/contamination": 26,
 }
 # Radius, then red, green and blue, from the lit centre over the glass rings to the
@@ -146,7 +146,7 @@ def contamination(
     kind = rng.choice(kinds, p=[0.2, 0.2, 0.1, 0.15, 0.2, 0.15])
     far = rng.uniform(0, 0.1) if rng.uniform() < 0.6 else rng.uniform(0.2, 0.32)
     spot = centre + polar(far, rng.uniform(0, 2 * np.pi))
-    radius = rng.uniform(0.05, 0.13)
+    radius = rng.uniform(0.06, 0.15)
     if kind == "fibre":
         heading = rng.uniform(0, 2 * np.pi) + np.cumsum(rng.normal(0, 0.2, 60))
         path = np.cumsum(polar(np.full(60, rng.uniform(0.003, 0.006)), heading), axis=0)

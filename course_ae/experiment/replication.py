@@ -20,8 +20,8 @@ from course_ae.support.files import read_csv, write_csv
 from course_ae.training import build_model, depends_on_input, fit, reconstruct
 
 LOSSES = ("ssim", "l2")
-LIVE_EPOCHS = 45  # a run of at most as many is one of the pair; its twin takes as long
-EPOCHS = 8  # else of each of two new networks, at most
+LIVE_EPOCHS = 20  # a run of at most as many is one of the pair; its twin takes as long
+EPOCHS = 15  # else of each of two new networks, at most
 SHORT = {"denoise": False, "skips": False, "flips": False, "one_cycle": True}
 
 

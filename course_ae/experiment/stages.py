@@ -147,7 +147,7 @@ def denoiser_settings(settings: Settings) -> Settings:
     """Those of the second network, the size of the first, that lesson 07 trains."""
     epochs = min(settings.epochs, PROFILES["best"]["epochs"])
     # A narrow network may take larger steps, but with skips and stains not as large as without.
-    step = max(DENOISE["learning_rate"], settings.learning_rate / 3)
+    step = max(DENOISE["learning_rate"], settings.learning_rate / 2)
     settings = replace(settings, **DENOISE, epochs=epochs, patience=epochs)
     return replace(settings, learning_rate=step)
 
