@@ -331,7 +331,7 @@ class Dependence:
 
 
 def depends_on_input(model: nn.Module, x: Tensor) -> Dependence:
-    """Does the output depend on the input? Asked of images (N, 1, H, W), N at least 2.
+    """Does the output depend on the input? Asked of images (N, 1, H, W); one alone tells nothing.
 
     A network can reach a fair loss by drawing the same average picture for every input. It then
     reconstructs nothing, and its learning curves do not tell. One that only makes the average
@@ -342,4 +342,4 @@ def depends_on_input(model: nn.Module, x: Tensor) -> Dependence:
     distance = torch.cdist(x_hat.flatten(1), x.flatten(1))  # (N, N), of each output to each input
     own = distance.diagonal()
     others = distance + torch.diag(torch.full_like(own, torch.inf))
-    return Dependence(*spread, (own < others.amin(dim=1)).float().mean().item())
+    return Dependence(*spread, (own <= others.amin(dim=1)).float().mean().item())

@@ -45,6 +45,7 @@ from course_ae.training import (
 
 BOTTLE = 209  # good training images of class bottle
 IMAGES, VAL = 48, 6  # of the race, each image with its flips
+WHOLE_EPOCHS = 14  # of a narrow network, from first to last
 SPEED_EPOCHS = 3  # of the slides' network
 STEPS = 12  # to measure the speed of a profile's network
 MAPS, MAP_SIZE = 83, 900  # test images of class bottle
@@ -108,7 +109,8 @@ def training() -> dict[str, Any]:
     middle of a training they go up and down by more than they differ.
     """
     fast = _race(make_settings("slides", epochs=SPEED_EPOCHS))
-    whole = _race(make_settings("quick"))
+    # From plain gray, as a plain loop begins.
+    whole = _race(make_settings("quick", from_mean=False, learning_rate=2e-3, epochs=WHOLE_EPOCHS))
     return {
         **{name: value for name, value in fast.items() if "loss" not in name},
         "epochs": whole["epochs"],

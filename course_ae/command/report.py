@@ -5,6 +5,7 @@ Their words and looks are in the folder `templates`.
 """
 
 import base64
+import math
 import re
 from copy import deepcopy
 from datetime import date
@@ -33,6 +34,7 @@ FACTS = (  # figures of summary.json that the front page tells
     "seconds", "images_per_second", "train_loss", "val_loss", "mean_image_loss",
     "output_std_over_images", "input_std_over_images",
 )  # fmt: skip
+NEWER = ("pca_loss", "nearest_own_image")  # which older runs lack
 
 
 def render(template: str, **content: Any) -> str:
@@ -89,9 +91,13 @@ def read_result(path: Path) -> dict[str, Any]:
         mean = named[f"mean image, {best.detector}"]
         pca = named.get(f"PCA, {best.detector}")  # older runs have none
         known = {"parameters": summary["parameters"], **summary["counts"], **summary["training"]}
-        names = [*FACTS, "pca_loss"] if "pca_loss" in known else FACTS
+        names = [*FACTS, *(name for name in NEWER if name in known)]
         facts = {name: float(known[name]) for name in names}
-    spread = Dependence(facts["output_std_over_images"], facts["input_std_over_images"])
+    spread = Dependence(
+        facts["output_std_over_images"],
+        facts["input_std_over_images"],
+        facts.get("nearest_own_image", math.nan),
+    )
     table = result_table(rows)
     return {
         "table": table, "best": best, "mean": mean, "pca": pca, "facts": facts, "spread": spread,

@@ -243,3 +243,16 @@ def test_skips_add_the_encoders_maps_where_the_shapes_mirror():
             assert not torch.equal(plain(x), open_(x))
         open_.skips = {}
         assert torch.equal(plain(x), open_(x))
+
+
+def test_a_network_may_start_from_the_mean_image():
+    model = build_model(make_settings(width=0.1, bottleneck=12, from_mean=True)).eval()
+    plain = build_model(make_settings(width=0.1, bottleneck=12, from_mean=False))
+    assert count_parameters(model) == count_parameters(plain)  # the picture is no parameter
+    x = torch.rand(5, 1, 227, 227) * 0.8 + 0.1
+    model.start_from(x)
+    with torch.no_grad():
+        model.decoder.conv1.weight.zero_()
+        model.decoder.conv1.bias.zero_()
+        drawn = model(x[:2])
+    torch.testing.assert_close(drawn, x.mean(dim=0, keepdim=True).expand_as(drawn))

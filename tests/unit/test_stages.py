@@ -84,6 +84,7 @@ def test_summary_says_what_the_run_was_and_how_it_was_trained(finished):
     facts = {
         "epochs", "best_epoch", "train_loss", "val_loss", "seconds", "images_per_second",
         "output_std_over_images", "input_std_over_images", "mean_image_loss",
+        "nearest_own_image",
     }  # fmt: skip
     assert set(summary["denoiser_training"]) == facts
     assert set(summary["training"]) == facts | {"pca_loss"}
@@ -112,19 +113,20 @@ def test_mean_image_and_spread_over_images_are_recomputed(finished):
     mean = images.train_augmented.mean(dim=0, keepdim=True).expand_as(images.val_augmented)
     expected = training.evaluate_loss(mean, images.val_augmented, "ssim")
     assert facts["mean_image_loss"] == pytest.approx(expected)
-    x_hat = training.reconstruct(finished.model, images.good).numpy()
+    x_hat = training.reconstruct(finished.model, images.val).numpy()
     assert facts["output_std_over_images"] == pytest.approx(x_hat.std(axis=0).mean(), rel=1e-3)
     assert facts["output_std_over_images"] > 1e-4  # so that the line above compares something
-    spread = images.good.numpy().std(axis=0).mean()
+    spread = images.val.numpy().std(axis=0).mean()
     assert facts["input_std_over_images"] == pytest.approx(spread, rel=1e-3)
 
 
 def test_a_collapsed_network_is_told_of(finished, monkeypatch, capsys):
-    same = SimpleNamespace(collapsed=True, ratio=0.01, output_std=0.0, input_std=1.0)
+    same = training.Dependence(output_std=0.01, input_std=1.0, nearest_own=0.1)
     monkeypatch.setattr(stages, "depends_on_input", lambda model, x: same)
     result = training.Training(stages.read_history(finished.run), best_epoch=1)
     stages._training_facts(finished.run.settings, finished.images, finished.model, result)
-    assert "draws nearly the same picture for every image" in capsys.readouterr().out
+    said = capsys.readouterr().out
+    assert "varies 0.01 times as much" in said and "10% of the reconstructions" in said
 
 
 def test_snapshots_show_five_images_after_each_early_epoch(finished):

@@ -266,9 +266,39 @@ def test_dependence_is_the_share_of_the_inputs_spread(factor, collapsed):
     assert found.output_std == pytest.approx(factor * by_hand, abs=1e-6)
 
 
+class Lamp(torch.nn.Module):
+    """Draws the same picture for each image, as bright as the image is."""
+
+    def __init__(self, picture):
+        super().__init__()
+        self.picture = torch.nn.Parameter(picture)
+
+    def forward(self, x):
+        return self.picture + 3 * (x.mean(dim=(1, 2, 3), keepdim=True) - 0.5)
+
+
+def test_an_average_that_only_gets_brighter_is_found_out():
+    x = random_images(40)
+    found = depends_on_input(Lamp(x.mean(dim=0, keepdim=True)), x)
+    assert found.ratio > 1 / 3  # it varies
+    assert found.nearest_own < 0.3 and found.collapsed
+
+
+def test_the_nearest_image_is_counted():
+    x = random_images(8)
+    assert depends_on_input(Scaled(1.0), x).nearest_own == 1
+    shifted = torch.cat([x[:6], x[[7, 6]]])  # two are drawn as each other
+
+    class Swapped(Scaled):
+        def forward(self, x):
+            return shifted
+
+    assert depends_on_input(Swapped(1.0), x).nearest_own == 6 / 8
+
+
 def test_identical_images_say_nothing_about_dependence():
     found = depends_on_input(Scaled(1.0), torch.full((3, 1, 4, 4), 0.25))
-    assert found == Dependence(0.0, 0.0)
+    assert found == Dependence(0.0, 0.0, 1.0)
     assert found.ratio == 1.0 and not found.collapsed
 
 
