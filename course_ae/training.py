@@ -317,7 +317,7 @@ class Dependence:
 
     output_std: float
     input_std: float
-    nearest_own: float  # share of the reconstructions that are nearer to their own image than others
+    nearest_own: float  # share of reconstructions that are nearer to their own image
 
     @property
     def ratio(self) -> float:

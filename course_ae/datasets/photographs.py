@@ -15,7 +15,7 @@ import numpy as np
 import torch
 from PIL import Image
 
-from course_ae.corruption import PAINTED
+from course_ae.datasets.painted import PAINTED
 from course_ae.preprocessing import preprocess, to_tensor
 from course_ae.support.errors import CourseError
 from course_ae.support.files import is_leftover, replace_file, require_writable, write_csv

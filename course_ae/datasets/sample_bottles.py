@@ -105,7 +105,7 @@ def glass(
 
 
 def ring(place: float, width: float) -> np.ndarray:
-    """A bell curve over the radii `DEPTH`, (R,)."""
+    """A bell curve over the radii `DEPTH`, (R,); place and width in image widths."""
     return np.exp(-(((DEPTH - place) / width) ** 2))
 
 

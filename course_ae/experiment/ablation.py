@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from course_ae import metrics
-from course_ae.corruption import PAINTED
+from course_ae.datasets.painted import PAINTED
 from course_ae.experiment.evaluation import masks_of, pixel_rates
 from course_ae.experiment.run_folder import Run
 from course_ae.model import ConvAutoencoder

@@ -3,7 +3,8 @@
 import pytest
 import torch
 
-from course_ae.corruption import PAINTED, SHARE, VISIBLE, scratch, stain, wrong_piece
+from course_ae.corruption import SHARE, VISIBLE, stain
+from course_ae.datasets.painted import PAINTED, scratch, wrong_piece
 
 
 def seeded(seed=0):

@@ -137,8 +137,10 @@ def test_a_run_from_before_pca_has_its_report_without_it(run, finished):
 
 
 def test_an_output_that_is_always_the_same_is_told(run, finished):
-    change(run, training=finished.summary["training"] | {"output_std_over_images": 0.0})
-    assert "it draws nearly the same picture each time" in front_page(run)
+    change(run, training=finished.summary["training"] | {"nearest_own_image": 0.1})
+    page = front_page(run)
+    assert "10 %\nare nearest to their own image" in page
+    assert "it hardly tells the images apart" in page
 
 
 def test_every_executed_lesson_has_a_page_and_a_link(executed):
