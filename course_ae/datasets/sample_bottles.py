@@ -104,9 +104,9 @@ def glass(
     return image
 
 
-def ring(place: float, width: float) -> np.ndarray:
-    """A bell curve over the radii `DEPTH`, (R,); place and width in image widths."""
-    return np.exp(-(((DEPTH - place) / width) ** 2))
+def ring(place: float, reach: float) -> np.ndarray:
+    """A bell curve over the radii `DEPTH`, (R,)."""
+    return np.exp(-(((DEPTH - place) / reach) ** 2))
 
 
 def arc(direction: float, sharpness: float) -> np.ndarray:

@@ -178,6 +178,7 @@ def test_a_new_network_is_that_of_a_run_with_its_settings(finished):
         finished.images,
         train=finished.images.train[:4],
         train_augmented=finished.images.train_augmented[:4],
+        val=finished.images.good,
     )
     rows = []
     for loss, seed in (("ssim", 0), ("ssim", 1), ("l2", 0), ("ssim", 0)):
