@@ -62,7 +62,7 @@ def test_it_uses_the_parameters_and_trains_as_they_say(chain):
     assert len(rows) == summary["training"]["epochs"] == EPOCHS
     losses = [float(row["train_loss"]) for row in rows]
     assert losses == sorted(losses, reverse=True)
-    assert summary["counts"]["train_augmented"] == 3 * summary["counts"]["train"]
+    assert summary["counts"]["train_augmented"] == summary["counts"]["train"]  # no flips
     assert summary["denoiser_training"]["epochs"] == 2 * EPOCHS
 
 
