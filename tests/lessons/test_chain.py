@@ -63,7 +63,7 @@ def test_it_uses_the_parameters_and_trains_as_they_say(chain):
     losses = [float(row["train_loss"]) for row in rows]
     assert losses == sorted(losses, reverse=True)
     assert summary["counts"]["train_augmented"] == summary["counts"]["train"]  # no flips
-    assert summary["denoiser_training"]["epochs"] == 2 * EPOCHS
+    assert summary["denoiser_training"]["epochs"] == EPOCHS
 
 
 def test_the_figures_are_those_of_the_files_that_the_run_left(chain):
