@@ -21,7 +21,6 @@ from course_ae.datasets.drawing import (
     wave,
 )
 
-DEFECTS = ("broken_large", "broken_small", "contamination")
 COUNTS: dict[str, int] = {
     "train/good": 180,
     "test/good": 30,
@@ -174,19 +173,7 @@ def contamination(
 def draw(
     rng: np.random.Generator, defect: str = "good", size: int = 400
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Draw one bottle bottom.
-
-    The bottle is drawn first and the defect after it, from the same generator: the same seed with
-    another defect is the same bottle.
-
-    Args:
-        rng: source of all randomness.
-        defect: "good" or one of `DEFECTS`.
-        size: width and height S in pixels.
-
-    Returns:
-        The image (S, S, 3) uint8, and the mask (S, S) bool, True where the defect is.
-    """
+    """One bottle bottom, `size` pixels wide; arguments and returns as `samples.draw`."""
     scale = SCALE * float(np.clip(rng.normal(1, SIZES), 0.93, 1.07))
     centre = 0.5 + np.clip(rng.normal(0, PLACES, 2), -0.05, 0.05)
     y, x = (np.mgrid[:size, :size].astype(np.float32) + 0.5) / size

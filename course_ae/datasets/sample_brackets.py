@@ -29,7 +29,6 @@ from course_ae.datasets.drawing import (
     smooth_field,
 )
 
-DEFECTS = ("wrong_hole", "bent", "scratch")
 COUNTS: dict[str, int] = {
     "train/good": 250,
     "test/good": 24,
@@ -193,19 +192,7 @@ def scratch(rng: np.random.Generator, here: Scene) -> tuple[np.ndarray, np.ndarr
 def draw(
     rng: np.random.Generator, defect: str = "good", size: int = 400
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Draw one bracket.
-
-    The good bracket is drawn first and the defect after it, from the same generator: the same seed
-    with another defect is the same bracket at the same place.
-
-    Args:
-        rng: source of all randomness.
-        defect: "good" or one of `DEFECTS`.
-        size: width and height S in pixels.
-
-    Returns:
-        The image (S, S, 3) uint8, and the mask (S, S) bool, True where the defect is.
-    """
+    """One bracket, `size` pixels wide; arguments and returns as `samples.draw`."""
     here = scene(rng, size)
     plain = np.zeros_like(here.x), np.ones_like(here.x)
     good = here.paint(Shape(), *plain)

@@ -18,7 +18,6 @@ from scipy.ndimage import gaussian_filter
 
 from course_ae.datasets.drawing import coverage, dust, exposed, outline, shading, smooth_field
 
-DEFECTS = ("tear", "thread", "stain")
 COUNTS: dict[str, int] = {
     "train/good": 150,
     "test/good": 24,
@@ -135,19 +134,7 @@ def stain(rng: np.random.Generator, size: int, spot: np.ndarray) -> np.ndarray:
 def draw(
     rng: np.random.Generator, defect: str = "good", size: int = 400
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Draw one piece of cloth.
-
-    The good cloth is drawn first and the defect after it, from the same generator: the same seed
-    with another defect is the same piece.
-
-    Args:
-        rng: source of all randomness.
-        defect: "good" or one of `DEFECTS`.
-        size: width and height S in pixels.
-
-    Returns:
-        The image (S, S, 3) uint8, and the mask (S, S) bool, True where the defect is.
-    """
+    """One piece of cloth, `size` pixels wide; arguments and returns as `samples.draw`."""
     cloth, turn = weave(rng), math.radians(rng.normal(0, 3))
     scale = THREADS * float(np.clip(rng.normal(1, 0.04), 0.9, 1.1))
     y, x = (np.mgrid[:size, :size].astype(np.float32) + 0.5) / size - 0.5

@@ -15,19 +15,37 @@ from PIL import Image
 from course_ae.datasets import sample_bottles, sample_brackets, sample_weaves
 from course_ae.support.errors import CourseError
 
-# By category; each has DEFECTS, COUNTS (images by place) and draw(rng, defect, size).
+# By category; each has COUNTS, the number of images by place, and draw(rng, defect, size).
 DRAWN = {"bottle": sample_bottles, "bracket": sample_brackets, "weave": sample_weaves}
+
+
+def defects(category: str) -> list[str]:
+    """The types of defect of a category in `DRAWN`."""
+    places = (place.split("/") for place in DRAWN[category].COUNTS)
+    return [kind for part, kind in places if part == "test" and kind != "good"]
 
 
 def draw(
     rng: np.random.Generator, category: str = "bottle", defect: str = "good", size: int = 400
 ) -> tuple[np.ndarray, np.ndarray]:
-    """One image (S, S, 3) uint8 of a category in `DRAWN`, and its mask (S, S) bool.
+    """Draw one image of a category.
+
+    The good product is drawn first and the defect after it, from the same generator: the same seed
+    with another defect is the same product.
+
+    Args:
+        rng: source of all randomness.
+        category: a name in `DRAWN`.
+        defect: "good", or a defect of the category, see `defects`.
+        size: width and height S in pixels.
+
+    Returns:
+        The image (S, S, 3) uint8, and the mask (S, S) bool, True where the defect is.
 
     Raises:
         ValueError: for a defect that the category does not have.
     """
-    known = ("good", *DRAWN[category].DEFECTS)
+    known = ("good", *defects(category))
     if defect not in known:
         raise ValueError(f"unknown defect '{defect}' of a {category}; known: {', '.join(known)}")
     return DRAWN[category].draw(rng, defect, size)

@@ -11,8 +11,7 @@ import numpy as np
 from course_ae import metrics
 from course_ae.experiment.callbacks import Progress
 from course_ae.experiment.run_folder import Run, reserved
-from course_ae.experiment.stages import add_slides_scores, new_scores, trained
-from course_ae.model import ConvAutoencoder
+from course_ae.experiment.stages import add_slides_scores, new_scores
 from course_ae.preprocessing import Images
 from course_ae.settings import Settings
 from course_ae.support.device import choose_device
@@ -20,41 +19,31 @@ from course_ae.support.files import read_csv, write_csv
 from course_ae.training import build_model, depends_on_input, fit, reconstruct
 
 LOSSES = ("ssim", "l2")
-LIVE_EPOCHS = 20  # a run of at most as many is one of the pair; its twin takes as long
-EPOCHS = 15  # else of each of two new networks, at most
+EPOCHS = 15  # of each training of the pair, at most
 SHORT = {"denoise": False, "skips": False, "flips": False, "one_cycle": True}
 
 
 def pair(run: Run, images: Images) -> list[dict[str, Any]]:
     """One network trained with SSIM and one with L2, the same seed, each scored with both scores.
 
-    The run's own network is one of them where that is fair and quick, see `pair_settings`. The
-    rows are kept in pair.csv: loss, seed and epochs of the training, how much the output depends
-    on the input, and for each score the AUROC on the test images.
+    Both are short trainings of the run's network on the originals. The rows are kept in pair.csv:
+    loss, seed and epochs of the training, how much the output depends on the input, and for each
+    score the AUROC on the test images.
     """
     path = run.folder / "pair.csv"
-    both = pair_settings(run.settings)
-    rows = _read_rows(path) if path.is_file() else []
-    own = trained(run, images) if run.settings in both and len(rows) < len(both) else None
     with reserved(run, "training", patience=10):
-        rows = _read_rows(path) if path.is_file() else []  # perhaps made while we waited
-        for settings in both[len(rows) :]:
-            model = own if settings == run.settings else _new(images, settings)
+        rows = _read_rows(path) if path.is_file() else []
+        for settings in pair_settings(run.settings)[len(rows) :]:
             facts = {"loss": settings.loss, "seed": settings.seed, "epochs": settings.epochs}
-            rows.append({**facts, **_judged(run, images, model)})
+            rows.append({**facts, **_trial(run, images, settings)})
             write_csv(path, rows)  # each one when it is finished, so a stop loses only one
     return rows
 
 
 def pair_settings(settings: Settings) -> list[Settings]:
-    """Those of the pair: the run's own but for the loss, or a short training of its network.
-
-    Short where the run's network is a denoiser, is trained with another loss, or takes too long.
-    """
-    is_slides = settings.loss in LOSSES and not (settings.denoise or settings.skips)
-    if not is_slides or settings.epochs > LIVE_EPOCHS:
-        settings = replace(settings, **SHORT, epochs=min(settings.epochs, EPOCHS))
-    return [replace(settings, loss=loss) for loss in LOSSES]
+    """Those of the pair: the run's own, but for the loss and a short training."""
+    short = replace(settings, **SHORT, epochs=min(settings.epochs, EPOCHS))
+    return [replace(short, loss=loss) for loss in LOSSES]
 
 
 def _read_rows(path: Path) -> list[dict[str, Any]]:
@@ -65,17 +54,10 @@ def _read_rows(path: Path) -> list[dict[str, Any]]:
     ]
 
 
-def _new(images: Images, settings: Settings) -> ConvAutoencoder:
+def _trial(run: Run, images: Images, settings: Settings) -> dict[str, float]:
     device = choose_device()
     model = build_model(settings, device)
-    parts = (images.train, images.val)
-    if settings.flips:
-        parts = (images.train_augmented, images.val_augmented)
-    fit(model, *(part.to(device) for part in parts), settings, [Progress()])
-    return model
-
-
-def _judged(run: Run, images: Images, model: ConvAutoencoder) -> dict[str, float]:
+    fit(model, images.train.to(device), images.val.to(device), settings, [Progress()])
     scores = new_scores(run)
     add_slides_scores(scores, images, partial(reconstruct, model))
     row = {"dependence": depends_on_input(model, images.val).ratio}

@@ -6,7 +6,6 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-import torch
 
 from course_ae.experiment import recorded, replication
 from course_ae.experiment.replication import Claim, claim_table, slides_claims
@@ -115,76 +114,46 @@ class StoppedError(Exception):
     """Stands for a kill, between two trainings."""
 
 
-@pytest.fixture
-def new(monkeypatch):
-    """The settings of every network that was trained for a pair, none of which is."""
-    given = []
-    monkeypatch.setattr(replication, "_new", lambda images, settings: given.append(settings))
-    judged = {"dependence": 1.0, "auroc_l2": 0.1 + 0.2, "auroc_ssim": 0.7}
-    monkeypatch.setattr(replication, "_judged", lambda *_: judged)
-    return given
+def test_a_training_that_is_done_is_not_repeated(run_copy, finished, monkeypatch):
+    trials = []
 
+    def trial(run, images, settings):
+        trials.append(settings)
+        if len(trials) == 2:
+            raise StoppedError
+        return {"dependence": 1.0, "auroc_l2": 0.1 + 0.2, "auroc_ssim": 0.7}
 
-def test_the_runs_own_network_is_one_of_the_pair(run_copy, finished, monkeypatch, new):
-    judged = []
-    monkeypatch.setattr(replication, "_judged", lambda *a: judged.append(a[2]) or {"auroc_l2": 1.0})
-    replication.pair(run_copy, finished.images)
-    assert new == [replace(run_copy.settings, loss="l2")]
-    own, other = judged
-    assert other is None
-    for name, weights in finished.model.state_dict().items():
-        assert torch.equal(own.state_dict()[name], weights)
-
-
-def test_a_training_that_is_done_is_not_repeated(run_copy, finished, monkeypatch, new):
-    def stop(images, settings):
-        raise StoppedError
-
-    train = replication._new
-    monkeypatch.setattr(replication, "_new", stop)
+    monkeypatch.setattr(replication, "_trial", trial)
     with pytest.raises(StoppedError):
         replication.pair(run_copy, finished.images)
     assert [row["loss"] for row in read_csv(run_copy.folder / "pair.csv")] == ["ssim"]
-    monkeypatch.setattr(replication, "_new", train)
     rows = replication.pair(run_copy, finished.images)
     assert [(row["loss"], row["seed"], row["epochs"]) for row in rows] == [
         ("ssim", 0, 2), ("l2", 0, 2),
     ]  # fmt: skip
-    assert rows == replication.pair(run_copy, None) and len(new) == 1
+    assert rows == replication.pair(run_copy, None)
+    assert [settings.loss for settings in trials] == ["ssim", "l2", "l2"]
 
 
 @pytest.mark.parametrize(
-    "other", [{"loss": "ssim_l1"}, {"denoise": True}, {"skips": True}, {"epochs": 150}]
+    "other", [{}, {"loss": "ssim_l1"}, {"denoise": True}, {"skips": True}, {"epochs": 150}]
 )
-def test_a_run_that_is_no_such_network_or_takes_long_gets_two_short_ones(other, finished, new):
+def test_the_pair_is_two_short_trainings_of_the_runs_network(other, finished):
     settings = replace(finished.run.settings, **other)
     both = replication.pair_settings(settings)
-    assert [one.loss for one in both] == ["ssim", "l2"] and settings not in both
+    assert [one.loss for one in both] == ["ssim", "l2"]
     for one in both:
         assert (one.width, one.seed) == (settings.width, settings.seed)
         assert one.epochs == min(settings.epochs, replication.EPOCHS)
         assert not (one.flips or one.denoise or one.skips) and one.one_cycle
 
 
-def test_a_run_with_the_loss_l2_has_its_twin_too(finished):
-    settings = replace(finished.run.settings, loss="l2")
-    assert replication.pair_settings(settings) == [replace(settings, loss="ssim"), settings]
-    slow = replace(settings, epochs=replication.LIVE_EPOCHS)
-    assert slow in replication.pair_settings(slow)
-
-
-def test_a_new_network_is_that_of_a_run_with_its_settings(finished):
-    few = replace(
-        finished.images,
-        train=finished.images.train[:4],
-        train_augmented=finished.images.train_augmented[:4],
-        val=finished.images.good,
-    )
+def test_a_trial_follows_its_settings(finished):
+    few = replace(finished.images, train=finished.images.train[:4], val=finished.images.good)
     rows = []
     for loss, seed in (("ssim", 0), ("ssim", 1), ("l2", 0), ("ssim", 0)):
         settings = replace(finished.run.settings, epochs=1, loss=loss, seed=seed)
-        model = replication._new(few, settings)
-        rows.append(replication._judged(finished.run, few, model))
+        rows.append(replication._trial(finished.run, few, settings))
     assert rows[0] == rows[3]
     assert len({tuple(row.values()) for row in rows}) == 3
     assert set(rows[0]) == {"dependence", "auroc_l2", "auroc_ssim"}

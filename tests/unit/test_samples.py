@@ -7,13 +7,13 @@ import pytest
 from PIL import Image
 from scipy.ndimage import center_of_mass
 
-from course_ae.datasets import sample_bottles
+from course_ae.datasets import sample_bottles, samples
 from course_ae.datasets.samples import DRAWN, draw, write_samples
 from course_ae.support.errors import CourseError
 
 SIZE = 96
 FEW = {category: dict.fromkeys(drawing.COUNTS, 2) for category, drawing in DRAWN.items()}
-DEFECTS = [(category, defect) for category, module in DRAWN.items() for defect in module.DEFECTS]
+DEFECTS = [(category, defect) for category in DRAWN for defect in samples.defects(category)]
 
 
 @pytest.fixture(scope="module", params=list(DRAWN))
@@ -42,14 +42,14 @@ def good_images(category: str, count: int, size: int = SIZE) -> np.ndarray:
 
 def test_layout_is_that_of_mvtec_ad(category, root):
     images = {f"{category}/{place}/{i:03d}.png" for place in FEW[category] for i in range(2)}
-    defects = DRAWN[category].DEFECTS
+    defects = samples.defects(category)
     masks = {f"{category}/ground_truth/{d}/{i:03d}_mask.png" for d in defects for i in range(2)}
     assert set(contents(root)) == images | masks
     assert [path.name for path in root.iterdir()] == [category]  # no temporary folder left
 
 
 def test_every_type_of_defect_has_its_images(category):
-    places = ["train/good", "test/good", *(f"test/{d}" for d in DRAWN[category].DEFECTS)]
+    places = ["train/good", "test/good", *(f"test/{d}" for d in samples.defects(category))]
     assert list(DRAWN[category].COUNTS) == places
     assert min(DRAWN[category].COUNTS.values()) >= 10
 
