@@ -293,7 +293,7 @@ def learning_curves(
 def recorded_curves(curves: dict[str, Sequence[RecordedRun]]) -> Figure:
     """Validation loss of recorded trainings, one panel a loss, one thin line a seed.
 
-    A star marks each best epoch; `recorded.curves_caption` says what there is to see.
+    A star marks each best epoch; `recorded.trainings_caption` says what there is to see.
 
     Args:
         curves: runs with their histories by loss, at least one, from `recorded.curves`.

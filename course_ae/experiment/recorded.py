@@ -28,13 +28,18 @@ def runs(category: str = "bottle", profile: str = "slides") -> list[RecordedRun]
     return sorted(found, key=lambda run: (run["settings"]["loss"], run["settings"]["seed"]))
 
 
-def curves(category: str = "bottle", profile: str = "slides") -> dict[str, list[RecordedRun]]:
-    """The runs whose histories were kept, by loss: what `figures.recorded_curves` draws."""
+def by_loss(category: str = "bottle", profile: str = "slides") -> dict[str, list[RecordedRun]]:
+    """The recorded runs by what their training minimised."""
     found: dict[str, list[RecordedRun]] = {}
     for run in runs(category, profile):
-        if "history" in run:
-            found.setdefault(run["settings"]["loss"], []).append(run)
+        found.setdefault(run["settings"]["loss"], []).append(run)
     return found
+
+
+def curves(found: dict[str, list[RecordedRun]]) -> dict[str, list[RecordedRun]]:
+    """Those of `by_loss` whose histories were kept: what `figures.recorded_curves` draws."""
+    kept = {loss: [run for run in some if "history" in run] for loss, some in found.items()}
+    return {loss: some for loss, some in kept.items() if some}
 
 
 def trainings(category: str = "bottle", profile: str = "slides") -> list[dict[str, Any]]:
@@ -113,15 +118,15 @@ def drawn_categories() -> list[dict[str, Any]]:
     return rows
 
 
-def curves_caption(found: dict[str, list[RecordedRun]]) -> str:
-    """What `figures.recorded_curves` shows, in words and numbers."""
+def trainings_caption(found: dict[str, list[RecordedRun]]) -> str:
+    """How the trainings of `by_loss` went, in words and numbers."""
     if not found:
-        return "No training on real images was recorded with its history."
+        return "No training on real images was recorded."
     return " ".join(_told(loss, of_loss) for loss, of_loss in found.items())
 
 
 def _told(loss: str, found: list[RecordedRun]) -> str:
-    epochs = [len(run["history"]) for run in found]
+    epochs = [run["training"]["epochs"] for run in found]
     best = [run["training"]["best_epoch"] for run in found]
     most = found[0]["settings"]["epochs"]
     early = sum(count < most for count in epochs)

@@ -161,15 +161,17 @@ def test_runs_are_made_without_a_denoiser_and_only_once(
 
 
 def test_curves_need_a_history_and_the_rest_does_not(tiny, finished):
-    found = recorded.curves("bottle", "quick")
-    assert [list(found), found["ssim"]] == [["ssim"], [tiny]]
-    training = finished.summary["training"]
-    caption = recorded.curves_caption(found)
+    found = recorded.by_loss("bottle", "quick")
+    assert found == {"ssim": [tiny]} == recorded.curves(found)
+    figures.png(figures.recorded_curves(found))
+    bare = {"ssim": [{name: part for name, part in tiny.items() if name != "history"}]}
+    assert recorded.curves(bare) == {}
+    caption, training = recorded.trainings_caption(bare), finished.summary["training"]
+    assert caption == recorded.trainings_caption(found)
     assert f"of {TINY['epochs']} at most" in caption
     assert f"mean image {training['mean_image_loss']:.3g}" in caption
-    figures.png(figures.recorded_curves(found))
-    assert recorded.curves("bottle", "no such") == {}
-    assert "No training" in recorded.curves_caption({})
+    assert recorded.by_loss("bottle", "no such") == {}
+    assert "No training" in recorded.trainings_caption({})
     assert "No run" in recorded.scores_caption("bottle", "no such")
 
 
