@@ -28,6 +28,7 @@ SIGMA = 1.5  # pixels; the window then has 11
 BORDER = 5  # pixels at each side that have no full window of their own
 DATA_RANGE = 1.0  # our pixels lie in [0, 1]
 GRAY = DATA_RANGE / 2
+STRIP = 57  # rows that are averaged together on a processor: a quarter of our images
 K1, K2 = 0.01, 0.03  # C1 = (K1 L)^2 and C2 = (K2 L)^2 for pixels of range L
 
 
@@ -54,8 +55,21 @@ def window_matrix(size: int, sigma: float, device: torch.device) -> Tensor:
 
 def local_mean(images: Tensor, sigma: float = SIGMA) -> Tensor:
     """Gaussian mean around each pixel, (..., H, W) to the same shape."""
-    rows, columns = (window_matrix(size, sigma, images.device) for size in images.shape[-2:])
-    return rows @ images @ columns.T
+    for _ in range(2):
+        images = _mean_of_rows(images, sigma).transpose(-1, -2)
+    return images
+
+
+def _mean_of_rows(images: Tensor, sigma: float) -> Tensor:
+    """Gaussian mean along dimension -2, in strips: a window reaches only the rows next to them."""
+    size, reach = images.shape[-2], int(3.5 * sigma + 0.5)
+    weights = window_matrix(size, sigma, images.device)  # (H, H)
+    strip = STRIP if images.device.type == "cpu" else size
+    means = []
+    for top in range(0, size, strip):
+        near = slice(max(0, top - reach), top + strip + reach)
+        means.append(weights[top : top + strip, near] @ images[..., near, :])
+    return torch.cat(means, dim=-2)
 
 
 def centred(images: Tensor) -> Tensor:
