@@ -6,8 +6,6 @@ minima", Neural Networks 2, 1989). So its best weights need no training: they ar
 code of no numbers at all it draws the same picture for every input, the mean image.
 """
 
-from copy import copy
-
 import torch
 from torch import Tensor
 
@@ -29,6 +27,13 @@ class LinearAutoencoder:
         self.mean = good.mean(dim=0, keepdim=True)  # (1, 1, H, W)
         self.components = principal_components(good, size)  # (k, 1, H, W)
 
+    @classmethod
+    def of(cls, mean: Tensor, components: Tensor) -> "LinearAutoencoder":
+        """One that was fitted before, from its mean (1, 1, H, W) and components (k, 1, H, W)."""
+        linear = cls.__new__(cls)
+        linear.mean, linear.components = mean, components
+        return linear
+
     @property
     def size(self) -> int:
         """k, the numbers in the code of an image."""
@@ -36,9 +41,7 @@ class LinearAutoencoder:
 
     def truncated(self, size: int) -> "LinearAutoencoder":
         """What a fit of this `size` would give, for any image: the first components alone."""
-        smaller = copy(self)
-        smaller.components = self.components[:size]  # (k, 1, H, W)
-        return smaller
+        return self.of(self.mean, self.components[:size])
 
     def encode(self, x: Tensor) -> Tensor:
         """Images (N, 1, H, W) to codes (N, k)."""
@@ -73,13 +76,30 @@ def principal_components(good: Tensor, size: int) -> Tensor:
     return components.to(good.dtype).view(-1, *good.shape[1:])
 
 
-def cross_fitted(good: Tensor, size: int) -> Tensor:
-    """Each good image (M, 1, H, W) rebuilt from `size` numbers by what it was not learnt from.
+class CrossFitted:
+    """Rebuilds each good image by what it was not learnt from.
 
     Of the images it has learnt from, PCA with a large code leaves hardly a difference. Measured by
     those, every new image would look unusual.
+
+    Args:
+        good: the images to learn from, (M, 1, H, W).
+        size: the numbers in the code of an image.
     """
-    fold, rebuilt = torch.arange(len(good)) % FOLDS, torch.empty_like(good)
-    for i in range(FOLDS):
-        rebuilt[fold == i] = LinearAutoencoder(good[fold != i], size)(good[fold == i])
-    return rebuilt
+
+    def __init__(self, good: Tensor, size: int):
+        self.fold = torch.arange(len(good)) % FOLDS  # (M,)
+        folds = range(int(self.fold.max()) + 1)
+        self.parts = [LinearAutoencoder(good[self.fold != i], size) for i in folds]
+
+    def __call__(self, x: Tensor, index: Tensor) -> Tensor:
+        """Images (B, 1, H, W), which are, or were made of, the good ones with `index` (B,)."""
+        fold, rebuilt = self.fold[index.cpu()], torch.empty_like(x)
+        for i, part in enumerate(self.parts):
+            rebuilt[fold == i] = part(x[fold == i])
+        return rebuilt
+
+
+def cross_fitted(good: Tensor, size: int) -> Tensor:
+    """Good images (M, 1, H, W), each rebuilt by what it was not learnt from; see `CrossFitted`."""
+    return CrossFitted(good, size)(good, torch.arange(len(good)))

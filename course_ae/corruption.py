@@ -13,8 +13,11 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from course_ae.ssim import local_mean
+
 STAINS = 3  # at most, on one image
 SHARE = 0.8  # of the images that are stained; the others teach the network to leave well alone
+FEATHER = 3.0  # pixels, of every second stain's edges
 VISIBLE = 0.02  # a pixel that changes less than this, of a range of 1, does not count as stained
 
 
@@ -65,13 +68,13 @@ class Brush:
         return distance + self.uniform(0.1, 0.9) * self.field(6 * 2 ** self.whole(0, 2)) < 1
 
     def paint(self, x: Tensor, others: Tensor) -> Tensor:
-        """What a stain may show, (B, H, W): one of the four below, the same for the whole batch.
+        """What a stain may show, (B, H, W): one of those below, the same for the whole batch.
 
         Args:
             x: the images, (B, H, W).
             others: good images to take texture from, (N, 1, H, W).
         """
-        kinds = (self.dirt, self.texture, self.piece, self.light)
+        kinds = (self.dirt, self.texture, self.piece, self.light, self.blur, self.bent, self.patch)
         return kinds[self.whole(0, len(kinds) - 1)](x, others).clamp(0, 1)
 
     def dirt(self, x: Tensor, others: Tensor) -> Tensor:
@@ -94,6 +97,45 @@ class Brush:
         """The same, but brighter, darker or flatter; arguments as of `paint`."""
         return x * self.uniform(0.4, 1.6) + self.uniform(-0.15, 0.15)
 
+    def blur(self, x: Tensor, others: Tensor) -> Tensor:
+        """The same, without its finer structure; arguments as of `paint`."""
+        return local_mean(x, 2.0 ** self.whole(1, 3))
+
+    def bent(self, x: Tensor, others: Tensor) -> Tensor:
+        """The same, pulled out of shape; arguments as of `paint`."""
+        cells, strength = (4, 6, 10)[self.whole(0, 2)], self.uniform(0.02, 0.1)
+        pulls = [strength * self.field(cells) for _ in range(2)]
+        return self.sampled(x, *(a + pull for a, pull in zip(self.places(), pulls, strict=True)))
+
+    def patch(self, x: Tensor, others: Tensor) -> Tensor:
+        """Another image, moved, resized and perhaps turned; arguments as of `paint`.
+
+        After Schlueter, Tan, Hou and Kainz, "Natural synthetic anomalies for self-supervised
+        anomaly detection and localization" (ECCV 2022).
+        """
+        chosen = torch.randint(len(others), (self.count,), generator=self.generator)
+        size = self.uniform(math.log(0.7), math.log(1.4)).exp()
+        turn = self.uniform(-math.pi, math.pi) * (self.uniform(0, 1) < 0.5)
+        right, down = self.uniform(-0.6, 0.6), self.uniform(-0.6, 0.6)
+        across, along = self.places()
+        columns = size * (across * turn.cos() - along * turn.sin()) + right
+        rows = size * (across * turn.sin() + along * turn.cos()) + down
+        other = others[chosen.to(others.device), 0].to(self.device)
+        return self.sampled(other, columns, rows)
+
+    def places(self) -> tuple[Tensor, Tensor]:
+        """Column and row of each pixel, (1, 1, W) and (1, H, 1), from -1 to 1."""
+        columns = torch.linspace(-1, 1, self.width, device=self.device)
+        rows = torch.linspace(-1, 1, self.height, device=self.device)
+        return columns[None, None], rows[None, :, None]
+
+    def sampled(self, x: Tensor, columns: Tensor, rows: Tensor) -> Tensor:
+        """Images (B, H, W) as seen at columns and rows (B, H, W), mirrored beyond their borders."""
+        size = (self.count, self.height, self.width)
+        where = torch.stack([columns.expand(size), rows.expand(size)], dim=-1)
+        options = {"padding_mode": "reflection", "align_corners": True}
+        return F.grid_sample(x.unsqueeze(1), where, **options).squeeze(1)
+
 
 def stain(x: Tensor, others: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor]:
     """Paints up to three stains onto most of the images.
@@ -111,6 +153,9 @@ def stain(x: Tensor, others: Tensor, generator: torch.Generator) -> tuple[Tensor
     for i in range(STAINS):
         opacity = torch.where(brush.uniform(0, 1) < 0.5, 1.0, brush.uniform(0.3, 1))
         cover = (brush.shape() & (i < stains)).float().unsqueeze(1)  # (B, 1, H, W)
-        cover = F.avg_pool2d(cover, 3, stride=1, padding=1).squeeze(1) * opacity  # soft edges
+        cover = F.avg_pool2d(cover, 3, stride=1, padding=1).squeeze(1)  # soft edges
+        if brush.whole(0, 1):
+            cover = local_mean(cover, FEATHER)
+        cover = cover * opacity
         stained = stained + cover * (brush.paint(stained, others) - stained)
     return stained.unsqueeze(1), (stained - x.squeeze(1)).abs() > VISIBLE

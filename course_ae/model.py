@@ -17,9 +17,12 @@ from collections import OrderedDict
 import torch
 from torch import Tensor, nn
 
+from course_ae.baselines import PCA_SIZE, LinearAutoencoder
+
 SLIDES_PARAMETERS = 60_664_758  # the total printed on the slides
 CHANNELS = (96, 256, 384, 384, 256)  # AlexNet's five convolutions
 GRID = 6  # height and width of the last feature map
+RARELY = -3.0  # log-odds of a stain that an untrained denoiser gives a pixel: 5 %
 SKIPS = {"up5": "conv5", "up2": "conv2"}  # layers of the decoder and the encoder
 
 
@@ -55,12 +58,14 @@ class SigmoidFrom(nn.Sigmoid):
 class Encoder(nn.Sequential):
     """E: images (B, 1, 227, 227) to codes (B, bottleneck)."""
 
-    def __init__(self, width: float = 1.0, bottleneck: int = 2048, batch_norm: bool = True):
+    def __init__(
+        self, width: float = 1.0, bottleneck: int = 2048, batch_norm: bool = True, images: int = 1
+    ):
         c1, c2, c3, c4, c5 = channels(width)
         bn = batch_norm
         super().__init__(
             OrderedDict(
-                conv1=hidden(nn.Conv2d(1, c1, 11, stride=4), c1, bn),  # (B, 96, 55, 55)
+                conv1=hidden(nn.Conv2d(images, c1, 11, stride=4), c1, bn),  # (B, 96, 55, 55)
                 pool1=nn.MaxPool2d(3, stride=2),  # (B, 96, 27, 27)
                 conv2=hidden(nn.Conv2d(c1, c2, 5, padding=2), c2, bn),  # (B, 256, 27, 27)
                 pool2=nn.MaxPool2d(3, stride=2),  # (B, 256, 13, 13)
@@ -87,6 +92,7 @@ class Decoder(nn.Sequential):
         bottleneck: int = 2048,
         batch_norm: bool = True,
         from_mean: bool = False,
+        images: int = 1,
     ):
         c1, c2, c3, c4, c5 = channels(width)
         bn = batch_norm
@@ -102,7 +108,7 @@ class Decoder(nn.Sequential):
                 up2=hidden(up(c2, c2, 3, stride=2), c2, bn),  # (B, 256, 27, 27)
                 conv2=hidden(nn.Conv2d(c2, c1, 5, padding=2), c1, bn),  # (B, 96, 27, 27)
                 up1=hidden(up(c1, c1, 3, stride=2), c1, bn),  # (B, 96, 55, 55)
-                conv1=up(c1, 1, 11, stride=4),  # (B, 1, 227, 227)
+                conv1=up(c1, images, 11, stride=4),  # (B, 1, 227, 227)
                 sigmoid=SigmoidFrom(227 if from_mean else 1),  # pixels in [0, 1]
             )
         )
@@ -119,6 +125,7 @@ class ConvAutoencoder(nn.Module):
             decoder is a mirror image (lesson 07; Ronneberger, Fischer and Brox, "U-Net", 2015).
         from_mean: True draws the mean image at first (`start_from`), so that there is only to learn
             what differs from it.
+        images: pictures that it sees, and that it draws.
     """
 
     def __init__(
@@ -128,11 +135,12 @@ class ConvAutoencoder(nn.Module):
         batch_norm: bool = True,
         skips: bool = False,
         from_mean: bool = False,
+        images: int = 1,
     ):
         super().__init__()
         self.skips = SKIPS if skips else {}
-        self.encoder = Encoder(width, bottleneck, batch_norm)
-        self.decoder = Decoder(width, bottleneck, batch_norm, from_mean)
+        self.encoder = Encoder(width, bottleneck, batch_norm, images)
+        self.decoder = Decoder(width, bottleneck, batch_norm, from_mean, images)
         with torch.no_grad():
             self.decoder.conv1.weight.mul_(0.1)
 
@@ -151,6 +159,48 @@ class ConvAutoencoder(nn.Module):
             if name in self.skips:
                 x = x + seen[self.skips[name]]
         return x
+
+
+class Denoiser(ConvAutoencoder):
+    """Lesson 07: repairs an image, and marks what it repaired.
+
+    It sees two pictures, the image and what PCA makes of it, and draws two: the repaired image, and
+    how likely each pixel was spoiled. The first one begins as PCA's picture. So the network knows
+    what belongs to a place even where nothing of it is left, and learns what PCA cannot draw. To
+    mark the defects that one has painted is the idea of Zavrtanik, Kristan and Skocaj, "DRAEM: a
+    discriminatively trained reconstruction embedding for surface anomaly detection" (ICCV 2021),
+    where a second network does it.
+
+    Arguments as of `ConvAutoencoder`; `start_from` must be given the good images.
+    """
+
+    def __init__(self, width: float = 1.0, bottleneck: int = 2048, batch_norm: bool = True):
+        super().__init__(width, bottleneck, batch_norm, skips=True, images=2)
+        self.decoder.sigmoid = nn.Identity()
+        # Of PCA; where there are fewer components the last ones stay 0. Training leaves them alone.
+        self.register_buffer("mean", torch.zeros(1, 1, 227, 227))
+        self.register_buffer("components", torch.zeros(PCA_SIZE, 1, 227, 227))
+
+    def start_from(self, x: Tensor) -> None:
+        """Learns PCA from good images (N, 1, 227, 227)."""
+        pca = LinearAutoencoder(x, PCA_SIZE)
+        self.mean.copy_(pca.mean)
+        self.components.zero_()[: pca.size] = pca.components
+
+    def linear(self, x: Tensor) -> Tensor:
+        """What PCA makes of images (B, 1, 227, 227), same shape."""
+        return LinearAutoencoder.of(self.mean, self.components)(x.float())
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Images (B, 1, 227, 227) in [0, 1] to (B, 2, 227, 227): repaired, and log-odds of a stain.
+
+        A second picture of each image (B, 2, 227, 227) is taken for what PCA makes of it.
+        """
+        with torch.autocast(x.device.type, enabled=False):
+            linear = x[:, 1:] if x.shape[1] == 2 else self.linear(x)  # (B, 1, 227, 227)
+        drawn = super().forward(torch.cat([x[:, :1], linear], dim=1)).float()  # (B, 2, 227, 227)
+        repaired = torch.sigmoid(drawn[:, :1] + linear.clamp(0.01, 0.99).logit())
+        return torch.cat([repaired, drawn[:, 1:] + RARELY], dim=1)
 
 
 def count_parameters(model: nn.Module) -> int:

@@ -1,18 +1,26 @@
 """Lessons 05 and 07: from an image and its reconstruction to a difference map and a score."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
+from functools import partial
 from typing import NamedTuple
 
 import numpy as np
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from course_ae.ssim import local_mean, ssim_map
 
 SCORE_SIGMA = 3.0  # pixels, standard deviation of the window over a map whose maximum is the score
 MAP_SIGMA = 5.2  # pixels, that of a second window over the map alone; 6 both together
-FLOOR = 0.3  # how much of the mean deviation of all pixels is added to that of each
+SCALES = 3  # an image, and copies of half and a quarter of its size
+NEARBY = 15.0  # pixels, standard deviation of the window over the reference statistics
+SURE = 30.0  # deviations of a difference that count as much as a stain that is marked for sure
+FLOOR = 3.0  # times the mean deviation of all pixels is added to that of each
+
+
+Difference = Callable[[Tensor, Tensor], Tensor]  # (B, 1, H, W) twice to (B, H, W)
 
 
 def l2_difference(x: Tensor, x_hat: Tensor) -> Tensor:
@@ -30,13 +38,31 @@ def l1_difference(x: Tensor, x_hat: Tensor) -> Tensor:
     return (x - x_hat).abs().squeeze(1)
 
 
-DIFFERENCES = {"l2": l2_difference, "ssim": ssim_difference, "l1": l1_difference}
+def at_scales(difference: Difference, x: Tensor, x_hat: Tensor) -> Tensor:
+    """A difference of the images and of smaller copies of them, averaged; as the one it is given.
+
+    What is faint but wide stands out in the copies, where the noise has gone.
+    """
+    maps, size = [], x.shape[-2:]
+    for _ in range(SCALES):
+        maps.append(F.interpolate(difference(x, x_hat)[:, None], size, mode="bilinear"))
+        x, x_hat = F.avg_pool2d(x, 2), F.avg_pool2d(x_hat, 2)
+    return torch.cat(maps, dim=1).mean(dim=1)
+
+
+DIFFERENCES: dict[str, Difference] = {
+    "l2": l2_difference,
+    "ssim": ssim_difference,
+    "l1": l1_difference,
+    "l1_scales": partial(at_scales, l1_difference),
+    "ssim_scales": partial(at_scales, ssim_difference),
+}
 SLIDES_SCORES = ("l2", "ssim")  # each the mean of its difference map
-NORMALISED = ("l1", "ssim")  # the differences that the normalised map adds up
+NORMALISED = ("l1_scales", "ssim_scales")  # the differences that the normalised map adds up
 
 
 def difference_maps(x: Tensor, x_hat: Tensor, name: str, batch_size: int = 32) -> Tensor:
-    """Difference maps (N, H, W) of any number of images, `name` being 'l2', 'ssim' or 'l1'."""
+    """Difference maps (N, H, W) of any number of images, `name` being one in `DIFFERENCES`."""
     parts = zip(x.split(batch_size), x_hat.split(batch_size), strict=True)
     return torch.cat([DIFFERENCES[name](a, b) for a, b in parts])
 
@@ -66,45 +92,58 @@ class Reference(NamedTuple):
 def reference_statistics(
     good: Tensor, good_hat: Tensor, names: Iterable[str] = NORMALISED
 ) -> dict[str, Reference]:
-    """The statistics of some differences over good images.
+    """The statistics of some differences over good images, and around each pixel.
+
+    From a pixel alone, as many numbers as there are images, one would learn more of chance than of
+    its place. So its neighbours count too, the nearer the more.
 
     Args:
         good: good images, (M, 1, H, W).
-        good_hat: their reconstructions, same shape.
+        good_hat: their reconstructions, by a network that has not learnt them by heart; same shape.
         names: which differences.
     """
-    maps = {name: difference_maps(good, good_hat, name) for name in names}
-    return {name: Reference(m.mean(dim=0), m.std(dim=0, correction=0)) for name, m in maps.items()}
+    found = {}
+    for name in names:
+        maps = difference_maps(good, good_hat, name)  # (M, H, W)
+        both = torch.stack([maps.mean(dim=0), maps.var(dim=0, correction=0)])
+        mean, variance = smooth(both, NEARBY)
+        found[name] = Reference(mean, variance.sqrt())
+    return found
 
 
 def normalise(maps: Tensor, reference: Reference) -> Tensor:
     """How unusual a difference is at its place: (N, H, W), about 0 where it is as ever.
 
-    Edges and reflections are never rebuilt well. So each pixel is measured by its own mean and
-    standard deviation over good images. Some of the mean deviation of all pixels is added to each:
-    places that hardly ever change must not raise an alarm for nothing.
+    Edges and reflections are never rebuilt well. So each pixel is measured by mean and standard
+    deviation over good images. Most of the mean deviation of all pixels is added to each: places
+    that hardly ever change must not raise an alarm for nothing.
 
     Args:
         maps: difference maps of the images to inspect, (N, H, W).
         reference: of the same difference on good images.
     """
     mean, deviation = reference  # (H, W) each
-    return (maps - mean) / (deviation + FLOOR * deviation.mean()).clamp(min=1e-12)
+    usual = (deviation + FLOOR * deviation.mean()) / (1 + FLOOR)
+    return (maps - mean) / usual.clamp(min=1e-12)
 
 
-def normalised_map(x: Tensor, x_hat: Tensor, reference: dict[str, Reference]) -> Tensor:
+def normalised_map(
+    x: Tensor, x_hat: Tensor, reference: dict[str, Reference], stained: Tensor | None = None
+) -> Tensor:
     """The map of lesson 07, (N, H, W): how unusual all differences are together, smoothed.
 
     Args:
         x: images to inspect, (N, 1, H, W).
         x_hat: their reconstructions, same shape.
         reference: from `reference_statistics`, of the differences that are added up.
+        stained: how likely a denoiser thinks each pixel spoiled, (N, H, W); where it is sure, that
+            counts as much as a difference of `SURE` deviations.
     """
-    parts = (
+    unusual = sum(
         smooth(normalise(difference_maps(x, x_hat, name), statistics))
         for name, statistics in reference.items()
     )
-    return sum(parts)
+    return unusual if stained is None else unusual + SURE * smooth(stained)
 
 
 @dataclass(frozen=True)

@@ -40,11 +40,12 @@ def window_matrix(size: int, sigma: float, device: torch.device) -> Tensor:
     Beyond the border the image is mirrored, so near it some pixels count twice.
 
     Args:
-        size: height or width of the images in pixels, more than 3.5 sigma.
-        sigma: standard deviation in pixels; the window reaches 3.5 of them to each side.
+        size: height or width of the images in pixels.
+        sigma: standard deviation in pixels; the window reaches 3.5 of them to each side, and no
+            further than the image is wide.
         device: where the matrix lives.
     """
-    reach = int(3.5 * sigma + 0.5)
+    reach = min(int(3.5 * sigma + 0.5), size - 1)
     offsets = torch.arange(-reach, reach + 1)
     window = torch.exp(-(offsets**2) / (2 * sigma**2))
     window = (window / window.sum()).expand(size, -1)  # (size, window)

@@ -9,16 +9,19 @@ from typing import Any
 
 import numpy as np
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
+from course_ae.baselines import PCA_SIZE, CrossFitted
 from course_ae.corruption import stain
-from course_ae.model import ConvAutoencoder
+from course_ae.model import ConvAutoencoder, Denoiser
 from course_ae.settings import Settings
 from course_ae.ssim import LOSSES
 from course_ae.support.device import mixed_precision
 from course_ae.support.errors import CourseError
 from course_ae.support.fast_conv import speed_up
 
+STAIN_WEIGHT = 0.5  # of the stains' loss, beside that of the picture
 LEAST_DEPENDENCE = 1 / 3  # below this share of the input's spread the output counts as a constant
 LEAST_NEAREST = 0.5  # share of the reconstructions that must be nearest to their own image
 
@@ -27,16 +30,23 @@ def build_model(settings: Settings, device: torch.device | None = None) -> ConvA
     """An untrained autoencoder; the same seed gives the same weights."""
     torch.manual_seed(settings.seed)
     s = settings
-    model = speed_up(ConvAutoencoder(s.width, s.bottleneck, s.batch_norm, s.skips, s.from_mean))
-    return model.to(device, memory_format=torch.channels_last)
+    if s.denoise:
+        model = Denoiser(s.width, s.bottleneck, s.batch_norm)
+    else:
+        model = ConvAutoencoder(s.width, s.bottleneck, s.batch_norm, s.skips, s.from_mean)
+    return speed_up(model).to(device, memory_format=torch.channels_last)
 
 
 def training_batches(
-    x_train: Tensor, settings: Settings, generator: torch.Generator, least: int = 2
+    x_train: Tensor,
+    settings: Settings,
+    generator: torch.Generator,
+    least: int = 2,
+    linear: CrossFitted | None = None,
 ) -> Iterator[tuple[Tensor, Tensor]]:
     """What the network is shown and shall draw, (B, 1, H, W) each, in a new random order.
 
-    Both are the same images, unless the network is a denoiser: then what is shown has stains.
+    Both are the same images, unless the network is a denoiser; then `spoiled` tells what they are.
     A last batch of fewer than `least` images is left out: batch normalisation needs two.
     """
     order = torch.randperm(len(x_train), generator=generator).to(x_train.device)
@@ -44,7 +54,36 @@ def training_batches(
         if len(batch) < least:  # the order is another next time
             continue
         x = x_train[batch]  # (B, 1, 227, 227)
-        yield (stain(x, x_train, generator)[0] if settings.denoise else x), x
+        if linear is None:
+            yield x, x
+        else:
+            yield spoiled(x, x_train, generator, lambda stained: linear(stained, batch))  # noqa: B023
+
+
+def spoiled(
+    x: Tensor, others: Tensor, generator: torch.Generator, linear: Callable[[Tensor], Tensor]
+) -> tuple[Tensor, Tensor]:
+    """What a denoiser is shown and shall draw, (B, 2, H, W) each.
+
+    It is shown images with stains and what PCA, `linear`, makes of them; it shall draw the clean
+    images and where the stains are. PCA must not have learnt from the images: they would be drawn
+    better than any new one.
+    """
+    stained, where = stain(x, others, generator)
+    return torch.cat([stained, linear(stained)], 1), torch.cat([x, where[:, None].float()], 1)
+
+
+def total_loss(drawn: Tensor, wanted: Tensor, loss: str) -> Tensor:
+    """The loss of pictures (B, 1, H, W); of a denoiser's (B, 2, H, W), that of the stains as well.
+
+    The latter is the focal loss of Lin et al., "Focal loss for dense object detection" (ICCV 2017)
+    with gamma 1: what is marked well already counts little, and most pixels have no stain.
+    """
+    value = LOSSES[loss](drawn[:, :1], wanted[:, :1])
+    if wanted.shape[1] == 1:
+        return value
+    entropy = F.binary_cross_entropy_with_logits(drawn[:, 1:], wanted[:, 1:], reduction="none")
+    return value + STAIN_WEIGHT * ((1 - (-entropy).exp()) * entropy).mean()
 
 
 def train_epoch(
@@ -59,7 +98,7 @@ def train_epoch(
     Args:
         model: the network, changed in place.
         optimizer: changes its weights.
-        batches: pairs of what the network is shown and what it shall draw, (B, 1, 227, 227) each.
+        batches: pairs of what the network is shown and shall draw, as `training_batches` has them.
         loss: a name in `LOSSES`.
         after_step: called after each step with B.
     """
@@ -67,8 +106,8 @@ def train_epoch(
     total, seen = 0.0, 0
     for shown, x in batches:
         with mixed_precision(x.device):
-            x_hat = model(shown)  # (B, 1, 227, 227)
-        value = LOSSES[loss](x_hat, x)
+            drawn = model(shown)  # (B, 1, 227, 227)
+        value = total_loss(drawn, x, loss)
         optimizer.zero_grad()
         value.backward()
         optimizer.step()
@@ -79,8 +118,8 @@ def train_epoch(
 
 
 @torch.inference_mode()
-def reconstruct(model: nn.Module, x: Tensor, batch_size: int = 32) -> Tensor:
-    """X' = D(E(x)) for any number of images: (N, 1, 227, 227) float32, on the device of `x`.
+def draw(model: nn.Module, x: Tensor, batch_size: int = 32) -> Tensor:
+    """All that the network makes of any number of images, float32, on the device of `x`.
 
     It is computed on the network's device, in the precision of its training: twice as fast as in
     full precision, and AUROC moves by less than 0.002.
@@ -92,10 +131,21 @@ def reconstruct(model: nn.Module, x: Tensor, batch_size: int = 32) -> Tensor:
     return torch.cat(parts)
 
 
+def reconstruct(model: nn.Module, x: Tensor) -> Tensor:
+    """X' = D(E(x)) for any number of images: (N, 1, 227, 227) float32, on the device of `x`."""
+    return draw(model, x)[:, :1]
+
+
+def repair(model: Denoiser, x: Tensor) -> tuple[Tensor, Tensor]:
+    """Repaired images (N, 1, 227, 227), and how likely each pixel is spoiled (N, 227, 227)."""
+    drawn = draw(model, x)
+    return drawn[:, :1], drawn[:, 1].sigmoid()
+
+
 def evaluate_loss(x_hat: Tensor, x: Tensor, loss: str) -> float:
-    """The mean loss of reconstructions, both (N, 1, 227, 227)."""
+    """The mean loss of what was drawn, both (N, 1, 227, 227), or as `spoiled` has it."""
     parts = zip(x_hat.split(32), x.split(32), strict=True)
-    return sum(LOSSES[loss](a, b).item() * len(a) for a, b in parts) / len(x)
+    return sum(total_loss(a, b, loss).item() * len(a) for a, b in parts) / len(x)
 
 
 @dataclass
@@ -227,14 +277,16 @@ def fit(
             and the best weights so far.
     """
     least = _least_batch(settings, processes)
-    if settings.from_mean:
+    shown_val, wanted_val, linear = x_val, x_val, None
+    if settings.from_mean or settings.denoise:
         model.start_from(x_train)
+    if settings.denoise:  # the same stains after each epoch
+        linear = CrossFitted(x_train, PCA_SIZE)
+        generator = torch.Generator().manual_seed(settings.seed)
+        shown_val, wanted_val = spoiled(x_val, x_train, generator, model.linear)
     state = TrainingState(model, settings, len(x_train), least)
     for callback in callbacks:
         callback.begin(state)
-    shown_val = x_val
-    if settings.denoise:  # the same stains after each epoch
-        shown_val, _ = stain(x_val, x_train, torch.Generator().manual_seed(settings.seed))
     network, result = processes.wrap(model), state.result
 
     def after_step(count: int) -> None:
@@ -245,11 +297,11 @@ def fit(
     try:
         while not result.is_over(settings):
             start = time.perf_counter()
-            batches = training_batches(x_train, settings, state.generator, least)
+            batches = training_batches(x_train, settings, state.generator, least, linear)
             batches = processes.share(batches)
             train_loss = train_epoch(network, state.optimizer, batches, settings.loss, after_step)
             processes.average_statistics(model)
-            val_loss = evaluate_loss(reconstruct(model, shown_val), x_val, settings.loss)
+            val_loss = evaluate_loss(draw(model, shown_val), wanted_val, settings.loss)
             # The same numbers in all processes, which so stop after the same epoch.
             train_loss, val_loss = processes.mean(train_loss, val_loss)
             if not math.isfinite(train_loss + val_loss):

@@ -27,7 +27,7 @@ from course_ae.support.device import choose_device
 from course_ae.support.errors import CourseError, nearest
 from course_ae.support.files import replace_file
 from course_ae.thresholds import require_numbers
-from course_ae.training import build_model, reconstruct, to_uint8
+from course_ae.training import build_model, reconstruct, repair, to_uint8
 
 BATCH = 32  # images in memory at a time
 TOPS = {"l2": 0.1, "ssim": 1.0}  # the difference that is drawn in yellow
@@ -46,10 +46,11 @@ class Detector:
 
     def maps(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Reconstructions (N, 1, 227, 227), difference maps (N, 227, 227) and scores (N,)."""
-        x_hat = reconstruct(self.model, x)
         if self.score_name == "normalised":
-            maps = normalised_map(x, x_hat, self.reference)
+            x_hat, stained = repair(self.model, x)
+            maps = normalised_map(x, x_hat, self.reference, stained)
             return x_hat, maps, max_score(maps)
+        x_hat = reconstruct(self.model, x)
         maps = difference_maps(x, x_hat, self.score_name)
         return x_hat, maps, mean_score(maps)
 

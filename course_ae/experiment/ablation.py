@@ -15,7 +15,8 @@ from course_ae import metrics
 from course_ae.datasets.painted import PAINTED
 from course_ae.experiment.evaluation import masks_of, pixel_rates
 from course_ae.experiment.run_folder import Run
-from course_ae.model import ConvAutoencoder
+from course_ae.experiment.stages import repaired_train
+from course_ae.model import ConvAutoencoder, Denoiser
 from course_ae.preprocessing import Images
 from course_ae.scoring import (
     MAP_SIGMA,
@@ -27,26 +28,39 @@ from course_ae.scoring import (
     reference_statistics,
     smooth,
 )
-from course_ae.training import reconstruct
+from course_ae.training import reconstruct, repair
+
+
+class Drawn(NamedTuple):
+    """What a network makes of images to inspect, and of good ones to compare with."""
+
+    x_hat: Tensor  # (N, 1, H, W)
+    stained: Tensor | None  # (N, H, W), how likely a denoiser thinks each pixel spoiled
+    good: Tensor  # (M, 1, H, W)
+    good_hat: Tensor  # (M, 1, H, W)
 
 
 class Step(NamedTuple):
     """One step of lesson 07: a map and how it is scored."""
 
     name: str
-    differences: tuple[str, ...] = NORMALISED
+    differences: tuple[str, ...] = NORMALISED  # none for the marked stains alone
     normalised: bool = True  # by good images, and smoothed
     smoothed: bool = True
     score: Callable[[Tensor], Tensor] = max_score  # maps (N, H, W) to scores (N,)
     denoises: bool = False  # with the network that was trained to take stains away
+    marked: bool = False  # with the stains that this network marks
     wide: bool = False  # the map is smoothed once more, after the score is taken
 
-    def maps(self, x: Tensor, x_hat: Tensor, good: Tensor, good_hat: Tensor) -> Tensor:
-        """The maps (N, H, W) of images (N, 1, H, W), with good ones (M, 1, H, W) to compare."""
+    def maps(self, x: Tensor, drawn: Drawn) -> Tensor:
+        """The maps (N, H, W) of images (N, 1, H, W), and of what a network has made of them."""
+        if not self.differences:
+            return smooth(drawn.stained)
         if self.normalised:
-            reference = reference_statistics(good, good_hat, self.differences)
-            return normalised_map(x, x_hat, reference)
-        maps = difference_maps(x, x_hat, *self.differences)
+            reference = reference_statistics(drawn.good, drawn.good_hat, self.differences)
+            stained = drawn.stained if self.marked else None
+            return normalised_map(x, drawn.x_hat, reference, stained)
+        maps = difference_maps(x, drawn.x_hat, *self.differences)
         return smooth(maps) if self.smoothed else maps
 
 
@@ -54,14 +68,17 @@ STEPS = (
     Step("slides: mean of the L2 map", ("l2",), False, False, mean_score),
     Step("max score, smoothed", ("l2",), False),
     Step("normalised by good images", ("l2",)),
-    Step("L1 and SSIM together"),
-    Step("trained to denoise", denoises=True),
-    Step("map smoothed once more", denoises=True, wide=True),
+    Step("L1 and SSIM together", ("l1", "ssim")),
+    Step("both at three scales"),
+    Step("trained to repair", denoises=True),
+    Step("and the stains it marks", denoises=True, marked=True),
+    Step("map smoothed once more", denoises=True, marked=True, wide=True),
 )
 TRIED = (  # and not kept
-    Step("mean of the final map", score=mean_score, denoises=True, wide=True),
-    Step("SSIM alone", ("ssim",), denoises=True, wide=True),
-    Step("L1 alone", ("l1",), denoises=True, wide=True),
+    Step("mean of the final map", score=mean_score, denoises=True, marked=True, wide=True),
+    Step("marked stains alone", (), denoises=True, marked=True, wide=True),
+    Step("SSIM alone", ("ssim_scales",), denoises=True, marked=True, wide=True),
+    Step("L1 alone", ("l1_scales",), denoises=True, marked=True, wide=True),
 )
 
 
@@ -101,7 +118,7 @@ def ablate(
     bench: Bench,
     images: Images,
     plain: ConvAutoencoder | None,
-    denoiser: ConvAutoencoder,
+    denoiser: Denoiser,
     steps: Iterable[Step] = STEPS,
 ) -> list[dict[str, Any]]:
     """AUROC, and at pixel level AUROC and AU-PRO, of each step.
@@ -112,18 +129,17 @@ def ablate(
         bench: what to try the steps on.
         images: gives the good images.
         plain: the network of the slides' training; None leaves its steps out.
-        denoiser: the network trained to denoise.
+        denoiser: the network trained to take stains away.
         steps: the steps.
     """
-    rows, rebuilt = [], {}
+    rows, train = [], images.train
+    drawn = {True: Drawn(*repair(denoiser, bench.x), train, repaired_train(denoiser, images))}
+    if plain is not None:
+        drawn[False] = Drawn(reconstruct(plain, bench.x), None, train, reconstruct(plain, train))
     for step in steps:
-        model = denoiser if step.denoises else plain
-        if model is None:
+        if step.denoises not in drawn:
             continue
-        if model not in rebuilt:
-            rebuilt[model] = reconstruct(model, bench.x), reconstruct(model, images.train)
-        x_hat, good_hat = rebuilt[model]
-        maps = step.maps(bench.x, x_hat, images.train, good_hat)
+        maps = step.maps(bench.x, drawn[step.denoises])
         row = {"step": step.name, "auroc": metrics.auroc(step.score(maps).numpy(), bench.labels)}
         if bench.masks is not None:
             rates = pixel_rates(smooth(maps, MAP_SIGMA) if step.wide else maps, bench.masks)

@@ -238,7 +238,8 @@ def _linear(
 ) -> dict[str, dict[str, Any]]:
     scores, found = new_scores(run), {}
     add_slides_scores(scores, images, rebuild)
-    add_normalised_score(scores, images, rebuild, cross_fitted(images.train, rebuild.size))
+    train_hat = cross_fitted(images.train, rebuild.size)
+    add_normalised_score(scores, images, lambda x: (rebuild(x), None), train_hat)
     for name, maps in scores.maps.items():
         pixel = _pixel(pixel_rates(maps, masks)) if masks else None
         found[name] = {**judge(scores, name, run.settings.calibration_fraction), "pixel": pixel}

@@ -16,11 +16,11 @@ import torch
 from torch import Tensor
 from tqdm import tqdm
 
-from course_ae.baselines import PCA_SIZE, LinearAutoencoder
+from course_ae.baselines import PCA_SIZE, LinearAutoencoder, cross_fitted
 from course_ae.data import count_folders, load_mask
 from course_ae.experiment.callbacks import Checkpoint, Progress, Snapshots
 from course_ae.experiment.run_folder import Run, damaged, reserved, update_summary
-from course_ae.model import ConvAutoencoder, count_parameters
+from course_ae.model import ConvAutoencoder, Denoiser, count_parameters
 from course_ae.preprocessing import Images, load_images, split_images, split_train_val, to_tensor
 from course_ae.scoring import (
     MAP_SIGMA,
@@ -48,12 +48,15 @@ from course_ae.training import (
     evaluate_loss,
     fit,
     reconstruct,
+    repair,
 )
 
 WATCHED = 5  # images whose reconstructions are kept along the training
 ALONE = OneProcess()
 
 Reconstruct = Callable[[Tensor], Tensor]  # images (N, 1, 227, 227) to their reconstructions
+# Images (N, 1, 227, 227) to repaired ones and, or None, how likely each pixel is spoiled (N, H, W).
+Repair = Callable[[Tensor], tuple[Tensor, Tensor | None]]
 
 
 def progress_bar(items: Iterable, label: str) -> Iterable:
@@ -130,8 +133,8 @@ def trained(run: Run, images: Images, processes: OneProcess = ALONE) -> ConvAuto
     return _network(run, images, "model", keep, processes)
 
 
-def denoiser(run: Run, images: Images, processes: OneProcess = ALONE) -> ConvAutoencoder:
-    """A network that takes stains away: the run's own one, or else a second one of its size."""
+def denoiser(run: Run, images: Images, processes: OneProcess = ALONE) -> Denoiser:
+    """A network that repairs images and marks stains: the run's own, or a second of its size."""
     if run.settings.denoise:
         return trained(run, images, processes)
     settings = denoiser_settings(run.settings)
@@ -277,7 +280,7 @@ def add_slides_scores(scores: Scores, images: Images, rebuild: Reconstruct) -> N
 
 
 def add_normalised_score(
-    scores: Scores, images: Images, rebuild: Reconstruct, train_hat: Tensor
+    scores: Scores, images: Images, repaired: Repair, train_hat: Tensor
 ) -> dict[str, Reference]:
     """Adds lesson 07's score, the maximum of the normalised map, and returns its reference.
 
@@ -285,10 +288,19 @@ def add_normalised_score(
     The reference comes from the images trained on and their reconstructions, (T, 1, 227, 227).
     """
     reference = reference_statistics(images.train, train_hat)
-    pairs = [(x, rebuild(x)) for x in (images.test, images.val)]
-    maps, val_maps = (normalised_map(x, x_hat, reference) for x, x_hat in pairs)
+    maps, val_maps = (
+        normalised_map(x, x_hat, reference, stained)
+        for x in (images.test, images.val)
+        for x_hat, stained in [repaired(x)]
+    )
     scores.add("normalised", max_score(maps), smooth(maps, MAP_SIGMA), max_score(val_maps))
     return reference
+
+
+def repaired_train(model: Denoiser, images: Images) -> Tensor:
+    """The images trained on, repaired as if PCA had not learnt from them, (T, 1, 227, 227)."""
+    x = images.train
+    return reconstruct(model, torch.cat([x, cross_fitted(x, PCA_SIZE)], dim=1))
 
 
 def scored(run: Run, images: Images, model: ConvAutoencoder) -> Scores:
@@ -299,13 +311,13 @@ def scored(run: Run, images: Images, model: ConvAutoencoder) -> Scores:
     return scores
 
 
-def scored_normalised(run: Run, images: Images, model: ConvAutoencoder, scores: Scores) -> Scores:
+def scored_normalised(run: Run, images: Images, model: Denoiser, scores: Scores) -> Scores:
     """Adds the score of lesson 07, from a denoiser, to `scores` and to scores.csv.
 
     What differences are like on good images is kept in reference.npz, for new images.
     """
-    rebuild = partial(reconstruct, model)
-    reference = add_normalised_score(scores, images, rebuild, rebuild(images.train))
+    train_hat = repaired_train(model, images)
+    reference = add_normalised_score(scores, images, partial(repair, model), train_hat)
     write_reference(run.folder / "reference.npz", reference)
     _keep_scores(run, scores)
     return scores

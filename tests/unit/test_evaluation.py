@@ -8,7 +8,7 @@ from tiny_run import TINY
 
 from course_ae import metrics, training
 from course_ae.data import load_samples, select
-from course_ae.experiment import evaluation
+from course_ae.experiment import evaluation, stages
 from course_ae.experiment.run_folder import open_run, read_summary
 from course_ae.scoring import normalised_map, reference_statistics
 from course_ae.thresholds import Confusion
@@ -26,9 +26,11 @@ def untrained(data, folder, monkeypatch):
     What a training adds is looked at in the run that `finished` holds.
     """
     run = open_run(data=str(data), run=str(folder), **TINY)
-    build = lambda run, *_: training.build_model(run.settings, torch.device("cpu"))  # noqa: E731
-    monkeypatch.setattr(evaluation, "trained", build)
-    monkeypatch.setattr(evaluation, "denoiser", build)
+    cpu, settings = torch.device("cpu"), run.settings
+    plain = training.build_model(settings, cpu)
+    denoiser = training.build_model(stages.denoiser_settings(settings), cpu)
+    monkeypatch.setattr(evaluation, "trained", lambda *_: plain)
+    monkeypatch.setattr(evaluation, "denoiser", lambda *_: denoiser)
     return run, evaluation.evaluate_all(run)
 
 
@@ -105,8 +107,9 @@ def test_the_table_of_thresholds_has_the_slides_way_first(finished):
 
 def test_the_normalised_score_is_the_highest_value_of_its_map(finished):
     images, model = finished.images, finished.denoiser
-    x_hat, train_hat = (training.reconstruct(model, x) for x in (images.test, images.train))
-    maps = normalised_map(images.test, x_hat, reference_statistics(images.train, train_hat))
+    x_hat, stained = training.repair(model, images.test)
+    reference = reference_statistics(images.train, stages.repaired_train(model, images))
+    maps = normalised_map(images.test, x_hat, reference, stained)
     expected = maps.flatten(1).max(dim=1).values.numpy()
     np.testing.assert_allclose(finished.scores.values["normalised"], expected, rtol=1e-4)
 

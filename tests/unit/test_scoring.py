@@ -3,10 +3,15 @@
 import numpy as np
 import pytest
 import torch
+import torch.nn.functional as F
 
 from course_ae.scoring import (
     DIFFERENCES,
     FLOOR,
+    NEARBY,
+    NORMALISED,
+    SCALES,
+    SURE,
     Scores,
     difference_maps,
     l2_difference,
@@ -18,7 +23,7 @@ from course_ae.scoring import (
     smooth,
     ssim_difference,
 )
-from course_ae.ssim import ssim_map
+from course_ae.ssim import ssim_map, window_matrix
 
 
 def test_l2_difference_by_hand():
@@ -93,20 +98,21 @@ def reference_of(good):
     return reference_statistics(*pair, ["l1"])["l1"]
 
 
-def test_reference_statistics_are_mean_and_deviation_of_each_pixel():
+def test_reference_statistics_are_mean_and_deviation_around_each_pixel():
     good = good_maps()
     mean, deviation = reference_of(good)
-    np.testing.assert_allclose(mean, good.numpy().mean(axis=0), rtol=1e-5)
-    np.testing.assert_allclose(deviation, good.numpy().std(axis=0), rtol=1e-5)
+    around = window_matrix(6, NEARBY, good.device), window_matrix(7, NEARBY, good.device)
+    for found, own in ((mean, good.mean(dim=0)), (deviation.square(), good.var(0, correction=0))):
+        torch.testing.assert_close(found, around[0] @ own @ around[1].T, rtol=1e-4, atol=1e-6)
+    assert deviation.std() < 0.2 * good.std(dim=0).std()  # which grows from left to right
 
 
-def test_normalised_maps_are_zero_on_average_over_the_good_images():
-    good = good_maps()
-    reference = reference_of(good)
-    assert normalise(good, reference).mean(dim=0).abs().max() < 1e-5
-    spread = reference.deviation
-    one_off = normalise((good.mean(dim=0) + spread + FLOOR * spread.mean())[None], reference)
-    torch.testing.assert_close(one_off, torch.ones_like(one_off))
+def test_a_difference_of_one_deviation_above_the_mean_is_one():
+    reference = reference_of(good_maps())
+    mean, spread = reference
+    assert normalise(mean[None], reference).abs().max() < 1e-5
+    off = mean + (spread + FLOOR * spread.mean()) / (1 + FLOOR)
+    torch.testing.assert_close(normalise(off[None], reference), torch.ones(1, *mean.shape))
 
 
 def test_a_network_that_is_never_off_divides_by_nothing():
@@ -117,17 +123,34 @@ def test_a_network_that_is_never_off_divides_by_nothing():
 def test_the_normalised_map_adds_up_the_differences_smoothed(bottles):
     x, x_hat, good, good_hat = bottles[4:6], bottles[:2], bottles[:4], bottles[:4].flip(-1)
     reference = reference_statistics(good, good_hat)
-    assert list(reference) == ["l1", "ssim"]
+    assert list(reference) == list(NORMALISED)
     found = normalised_map(x, x_hat, reference)
     by_hand = torch.zeros(2, 227, 227)
-    for name in ("l1", "ssim"):
+    for name in NORMALISED:
         maps, usual = (difference_maps(*pair, name) for pair in ((x, x_hat), (good, good_hat)))
-        deviation = usual.std(dim=0, correction=0)
-        unusual = (maps - usual.mean(dim=0)) / (deviation + FLOOR * deviation.mean())
+        mean, variance = smooth(torch.stack([usual.mean(0), usual.var(0, correction=0)]), NEARBY)
+        deviation = variance.sqrt()
+        unusual = (maps - mean) / (deviation + FLOOR * deviation.mean()) * (1 + FLOOR)
         by_hand += smooth(unusual)
     torch.testing.assert_close(found, by_hand, atol=1e-3, rtol=1e-3)
     alone = normalised_map(x[:1], x_hat[:1], reference)  # an image does not depend on its company
     torch.testing.assert_close(alone, found[:1], atol=1e-4, rtol=1e-4)
+    stained = torch.zeros(2, 227, 227)
+    stained[0, 50:150, 50:150] = 1
+    more = normalised_map(x, x_hat, reference, stained) - found
+    assert more[0, 100, 100].item() == pytest.approx(SURE, rel=1e-3)
+    assert more[1].abs().max() < 1e-4
+
+
+def test_differences_at_scales_are_the_mean_over_ever_smaller_copies(bottles):
+    x, x_hat = bottles[:2], bottles[2:4]
+    maps = torch.zeros(2, 227, 227)
+    a, b = x, x_hat
+    for _ in range(SCALES):
+        maps += F.interpolate((a - b).abs(), (227, 227), mode="bilinear")[:, 0] / SCALES
+        a, b = F.avg_pool2d(a, 2), F.avg_pool2d(b, 2)
+    torch.testing.assert_close(difference_maps(x, x_hat, "l1_scales"), maps)
+    assert difference_maps(x, x, "ssim_scales").abs().max() < 1e-5
 
 
 def test_max_score_is_the_largest_value_and_smoothing_keeps_the_sum():

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 from small_network import (
+    SIZE,
     SmallNetwork,
     random_images,
     same_weights,
@@ -15,20 +16,25 @@ from small_network import (
 from torch import nn
 
 from course_ae import training
+from course_ae.baselines import FOLDS, CrossFitted, LinearAutoencoder
+from course_ae.corruption import VISIBLE
 from course_ae.experiment import callbacks
 from course_ae.settings import make_settings
 from course_ae.ssim import l2_loss, ssim_loss
 from course_ae.support.errors import CourseError
 from course_ae.training import (
+    STAIN_WEIGHT,
     Dependence,
     OneProcess,
     Training,
     build_model,
     depends_on_input,
+    draw,
     evaluate_loss,
     fit,
     reconstruct,
     to_uint8,
+    total_loss,
     train_epoch,
     training_batches,
 )
@@ -198,13 +204,38 @@ def test_the_order_of_the_images_changes_from_epoch_to_epoch():
     assert len({tuple(order) for order in orders}) == 3
 
 
-def test_a_denoiser_is_shown_stains_and_asked_for_clean_images(bottles):
-    settings = small_settings(denoise=True, batch_size=8)
-    ((shown, x),) = training_batches(bottles, settings, torch.Generator().manual_seed(0))
+def test_a_denoiser_is_shown_stains_and_asked_for_clean_images_and_the_stains(bottles):
+    settings, generator = small_settings(denoise=True, batch_size=8), torch.Generator()
+    linear = CrossFitted(bottles, 3)
+    ((shown, wanted),) = training_batches(bottles, settings, generator.manual_seed(0), 2, linear)
+    assert shown.shape == wanted.shape == (8, 2, 227, 227)
+    (stained, rebuilt), (x, marked) = shown.split(1, dim=1), wanted.split(1, dim=1)
     assert sorted(x.sum((1, 2, 3)).tolist()) == sorted(bottles.sum((1, 2, 3)).tolist())
-    changed = (shown != x).flatten(1).any(dim=1)
-    assert 4 <= changed.sum() <= 8
+    assert 4 <= (stained != x).flatten(1).any(dim=1).sum() <= 8
     assert shown.min() >= 0 and shown.max() <= 1
+    assert torch.equal(marked, ((stained - x).abs() > VISIBLE).float())
+    own = [int((bottles == one).flatten(1).all(dim=1).nonzero()) for one in x]
+    for i, image in enumerate(own):  # by PCA of the images in the other folds
+        others = torch.arange(8) % FOLDS != image % FOLDS
+        expected = LinearAutoencoder(bottles[others], 3)(stained[i : i + 1])
+        torch.testing.assert_close(rebuilt[i : i + 1], expected)
+
+
+def test_the_loss_of_a_denoiser_counts_what_it_marks():
+    drawn, wanted = random_images(2), random_images(2, seed=1)
+    stains = torch.zeros(2, 1, SIZE, SIZE)
+    stains[0, 0, :3] = 1
+    both = [torch.cat([wanted, stains], dim=1)] * 3
+    marks = (stains * 20 - 10, torch.full_like(stains, -3.0), 10 - stains * 20)
+    right, shy, wrong = (
+        total_loss(torch.cat([drawn, mark], dim=1), want, "l2").item()
+        for mark, want in zip(marks, both, strict=True)
+    )
+    assert right == pytest.approx(l2_loss(drawn, wanted).item(), abs=1e-4)
+    assert right < shy < wrong
+    p = torch.sigmoid(torch.tensor(3.0)).item()  # by hand, of stains that are a quarter of image 1
+    focal = 7 / 8 * (1 - p) * -math.log(p) + 1 / 8 * p * -math.log(1 - p)
+    assert shy - l2_loss(drawn, wanted).item() == pytest.approx(STAIN_WEIGHT * focal, rel=1e-4)
 
 
 def test_the_step_size_of_one_cycle_rises_and_falls_to_nothing(monkeypatch):
@@ -247,8 +278,9 @@ def test_reconstructions_do_not_depend_on_the_batch_and_track_no_gradient():
     model = SmallNetwork()
     with torch.no_grad():
         model.train()(x)  # moves the batch normalisation's averages
-    alone = reconstruct(model, x, batch_size=1)
-    torch.testing.assert_close(alone, reconstruct(model, x, batch_size=3))
+    alone = draw(model, x, batch_size=1)
+    torch.testing.assert_close(alone, draw(model, x, batch_size=3))
+    assert torch.equal(reconstruct(model, x), draw(model, x))
     assert alone.shape == x.shape and not alone.requires_grad
     assert not model.training
 
