@@ -10,15 +10,15 @@ real-world dataset for unsupervised anomaly detection" (CVPR 2019):
 
 import hashlib
 from collections import Counter
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
-from course_ae.support.errors import CourseError, nearest
-from course_ae.support.images import IMAGE_TYPES, image_size, is_image, load_image
+from course_ae.support.errors import CourseError
+from course_ae.support.folders import images_below, require_own_names
+from course_ae.support.images import IMAGE_TYPES, image_size, load_image
 
 
 @dataclass(frozen=True)
@@ -41,35 +41,6 @@ class Sample:
         return f"{self.split}/{self.defect_type}/{self.path.name}"
 
 
-def find_category(data: Path, category: str) -> Path:
-    """The folder of a category: `data/category`, or `data` where it is itself one category.
-
-    '' means the only category that is there.
-
-    Raises:
-        CourseError: if there is no such folder (the categories that are there are named), or it
-            cannot be read.
-    """
-    with _readable(data):
-        if not data.is_dir():
-            raise CourseError(
-                f"There is no folder '{data}'; give the one that holds the categories."
-            )
-        if (data / "train").is_dir():
-            return data
-        if (data / category / "train").is_dir():
-            return data / category
-        there = sorted(path.parent.name for path in data.glob("*/train"))
-    if not category and len(there) == 1:
-        return data / there[0]
-    if not there:
-        raise CourseError(
-            f"'{data}' holds no data in MVTec AD's layout; expected '{category}/train/good' or "
-            "'train/good' in it."
-        )
-    raise CourseError(f"'{data}' holds no category '{category}'{nearest(category, there)}")
-
-
 def load_samples(folder: Path) -> list[Sample]:
     """All images of a category, sorted by split, defect and name; masks are paired by name.
 
@@ -77,10 +48,10 @@ def load_samples(folder: Path) -> list[Sample]:
         CourseError: if good training images, good test images or defective ones are missing, a
             folder or link cannot be read, two images share a name, or a mask belongs to no image.
     """
-    masks = {path for path in _below(folder / "ground_truth") if path.parent.name != "good"}
+    masks = {path for path in images_below(folder / "ground_truth") if path.parent.name != "good"}
     samples = []
     for split in ("train", "test"):
-        for path in _below(folder / split):
+        for path in images_below(folder / split):
             mask = folder / "ground_truth" / path.parent.name / f"{path.stem}_mask.png"
             has_mask = split == "test" and mask in masks
             samples.append(Sample(path, split, path.parent.name, mask if has_mask else None))
@@ -89,59 +60,9 @@ def load_samples(folder: Path) -> list[Sample]:
     return samples
 
 
-def _below(folder: Path) -> list[Path]:
-    """The image files in the folders of a folder, in order."""
-    with _readable(folder):
-        inside = sorted(folder.iterdir()) if folder.is_dir() else []
-        shown = [path for path in inside if path.is_dir() and not path.name.startswith(".")]
-    return [path for inner in shown for path in image_files(inner)]
-
-
-def image_files(folder: Path) -> list[Path]:
-    """The image files in a folder, sorted by name; hidden ones and other files are passed over.
-
-    Raises:
-        CourseError: if the folder cannot be read, an image is a link to nothing, or a name is no
-            valid text.
-    """
-    with _readable(folder):
-        found = [path for path in sorted(folder.iterdir()) if is_image(path)]
-    for path in found:
-        if path.is_symlink() and not path.exists():
-            raise CourseError(
-                f"'{path}' is a link to a file that is not there; put the file back, or take the "
-                "link out."
-            )
-        try:
-            str(path).encode()
-        except UnicodeEncodeError as error:
-            raise CourseError(
-                f"'{path}' has a name that is not valid UTF-8; give the file another name."
-            ) from error
-    return [path for path in found if path.is_file()]
-
-
-@contextmanager
-def _readable(folder: Path) -> Iterator[None]:
-    try:
-        yield
-    except OSError as error:
-        raise CourseError(
-            f"'{error.filename or folder}' cannot be read ({error.strerror or error}); allow it to "
-            "be read, or choose another folder."
-        ) from error
-
-
 def _require_pairs(samples: list[Sample], masks: set[Path]) -> None:
     """Refuses two images of one name, which would share a mask, and a mask of no image."""
-    seen: dict[tuple[Path, str], Path] = {}
-    for sample in samples:
-        twin = seen.setdefault((sample.path.parent, sample.path.stem.casefold()), sample.path)
-        if twin != sample.path:
-            raise CourseError(
-                f"'{sample.path}' and '{twin.name}' share a name, so masks cannot be told apart; "
-                "rename one of them."
-            )
+    require_own_names(sample.path for sample in samples)
     stray = masks - {sample.mask_path for sample in samples}
     if stray:
         path = min(stray)

@@ -244,11 +244,3 @@ def au_pro(
     if not 0 < max_fpr <= 1:
         raise ValueError(f"max_fpr must lie above 0 and at most at 1, not {max_fpr}")
     return PixelRates(maps, masks).au_pro(max_fpr)
-
-
-def pixel_auroc(maps: Sequence[np.ndarray], masks: Sequence[np.ndarray]) -> float:
-    """Area under the ROC curve of all pixels; arguments and errors as `au_pro`.
-
-    A large defect counts more than many small ones, and most pixels are easy.
-    """
-    return PixelRates(maps, masks).auroc()

@@ -3,6 +3,7 @@
 from dataclasses import dataclass, fields, replace
 from typing import Any
 
+from course_ae.support.checks import checked_value
 from course_ae.support.errors import CourseError, nearest
 
 
@@ -98,27 +99,6 @@ def make_settings(profile: str = "quick", **overrides: Any) -> Settings:
         if name not in known:
             raise CourseError(f"There is no setting '{name}'{nearest(name, list(known))}")
         if value is not None:
-            checked = _check(name, value, known[name])
+            checked = checked_value(name, value, known[name], LIMITS.get(name))
             settings = replace(settings, **{name: checked})
     return settings
-
-
-def _check(name: str, value: Any, wanted: type) -> Any:
-    if wanted is float and isinstance(value, int) and not isinstance(value, bool):
-        value = float(value)
-    if type(value) is not wanted:
-        words = {int: "a whole number", float: "a number", bool: "True or False", str: "a word"}
-        raise CourseError(f"The setting '{name}' must be {words[wanted]}, not {value!r}.")
-    limits = LIMITS.get(name)
-    if limits is None:
-        return value
-    if wanted is str:
-        if value not in limits:
-            raise CourseError(
-                f"The setting '{name}' has no value '{value}'{nearest(value, limits)}"
-            )
-    elif not limits[0] <= value <= limits[1]:  # also refuses nan
-        raise CourseError(
-            f"The setting '{name}' must lie between {limits[0]} and {limits[1]}, not {value}."
-        )
-    return value

@@ -5,7 +5,6 @@ import math
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
 import numpy as np
 import torch
@@ -22,8 +21,6 @@ from course_ae.support.errors import CourseError
 from course_ae.support.fast_conv import speed_up
 
 STAIN_WEIGHT = 0.5  # of the stains' loss, beside that of the picture
-LEAST_DEPENDENCE = 1 / 3  # below this share of the input's spread the output counts as a constant
-LEAST_NEAREST = 0.5  # share of the reconstructions that must be nearest to their own image
 
 
 def build_model(settings: Settings, device: torch.device | None = None) -> ConvAutoencoder:
@@ -188,29 +185,6 @@ class TrainingState:
             result.best_epoch = epoch
             self.best_weights = copy.deepcopy(self.model.state_dict())
 
-    def parts(self) -> dict[str, Any]:
-        """Tensors and plain values, to be written down."""
-        return {
-            "model": self.model.state_dict(),
-            "optimizer": self.optimizer.state_dict(),
-            "schedule": self.schedule.state_dict(),
-            "generator": self.generator.get_state(),
-            "history": self.result.history,
-            "best_epoch": self.result.best_epoch,
-            "best_weights": self.best_weights,
-            "snapshots": {k: torch.from_numpy(v) for k, v in self.result.snapshots.items()},
-        }
-
-    def restore(self, parts: dict[str, Any]) -> None:
-        """Goes on from what `parts` gave."""
-        self.model.load_state_dict(parts["model"])
-        self.optimizer.load_state_dict(parts["optimizer"])
-        self.schedule.load_state_dict(parts["schedule"])
-        self.generator.set_state(parts["generator"].cpu())
-        self.best_weights = parts["best_weights"]
-        snapshots = {int(k): v.cpu().numpy() for k, v in parts["snapshots"].items()}
-        self.result = Training(list(parts["history"]), parts["best_epoch"], snapshots)
-
 
 class Callback:
     """What happens beside a training: a progress bar, a checkpoint, snapshots."""
@@ -358,40 +332,3 @@ def step_size(
 def to_uint8(x: Tensor) -> np.ndarray:
     """Images (N, 1, H, W) in [0, 1] to uint8 (N, H, W)."""
     return (x.squeeze(1) * 255).round().byte().cpu().numpy()
-
-
-@dataclass(frozen=True)
-class Dependence:
-    """How much the reconstructions of a network depend on what it is shown.
-
-    The first two are standard deviations over images, averaged over the pixels.
-    """
-
-    output_std: float
-    input_std: float
-    nearest_own: float  # share of reconstructions that are nearer to their own image
-
-    @property
-    def ratio(self) -> float:
-        """1 for an output that varies as much as the input, 0 for a constant."""
-        return self.output_std / self.input_std if self.input_std else 1.0
-
-    @property
-    def collapsed(self) -> bool:
-        """True if the output hardly depends on the input, or not on which input it is."""
-        return self.ratio < LEAST_DEPENDENCE or self.nearest_own < LEAST_NEAREST
-
-
-def depends_on_input(model: nn.Module, x: Tensor) -> Dependence:
-    """Does the output depend on the input? Asked of images (N, 1, H, W); one alone tells nothing.
-
-    A network can reach a fair loss by drawing the same average picture for every input. It then
-    reconstructs nothing, and its learning curves do not tell. One that only makes the average
-    darker or lighter varies, but does not draw each image nearer to that one than to the others.
-    """
-    x_hat = reconstruct(model, x)
-    spread = [images.std(dim=0, correction=0).mean().item() for images in (x_hat, x)]
-    distance = torch.cdist(x_hat.flatten(1), x.flatten(1))  # (N, N), of each output to each input
-    own = distance.diagonal()
-    others = distance + torch.diag(torch.full_like(own, torch.inf))
-    return Dependence(*spread, (own <= others.amin(dim=1)).float().mean().item())

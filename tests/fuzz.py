@@ -23,13 +23,14 @@ from PIL import Image
 
 from course_ae.command import predict, report, tables
 from course_ae.command.cli import parse_pairs
-from course_ae.data import Sample, find_category, load_mask, load_samples
+from course_ae.data import Sample, load_mask, load_samples
 from course_ae.datasets.sample_bottles import COUNTS
 from course_ae.datasets.samples import write_samples
 from course_ae.experiment import run_folder, stages
 from course_ae.experiment.evaluation import evaluate_all, read_rows
 from course_ae.settings import Settings, make_settings, setting_types
 from course_ae.support.errors import CourseError
+from course_ae.support.folders import find_category
 from course_ae.support.images import image_size, open_image
 
 ODD = [

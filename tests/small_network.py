@@ -3,6 +3,7 @@
 import torch
 from torch import nn
 
+from course_ae.baselines import LinearAutoencoder
 from course_ae.settings import make_settings
 
 SIZE = 12  # pixels
@@ -29,6 +30,21 @@ class SmallNetwork(nn.Module):
         if self.training:
             self.batches.append(len(x))
         return self.layers(x)
+
+
+class SmallDenoiser(SmallNetwork):
+    """The same for a denoiser, which sees two pictures and draws two."""
+
+    def __init__(self, seed=0):
+        super().__init__(seed)
+        self.layers[1], self.layers[4] = nn.Linear(2 * SIZE**2, 6), nn.Linear(6, 2 * SIZE**2)
+        self.layers[6] = nn.Unflatten(1, (2, SIZE, SIZE))
+
+    def start_from(self, x):
+        self.linear = LinearAutoencoder(x, 3)
+
+    def forward(self, x):
+        return super().forward(x if x.shape[1] == 2 else torch.cat([x, self.linear(x)], dim=1))
 
 
 def random_images(count, seed=0):

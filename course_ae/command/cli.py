@@ -241,6 +241,7 @@ def import_category(args: argparse.Namespace) -> None:
     from course_ae import data, preprocessing
     from course_ae.datasets import photographs
     from course_ae.datasets.inspection import first_look
+    from course_ae.support.folders import find_category
 
     root = user_path(args.data)
     if args.good:
@@ -251,7 +252,7 @@ def import_category(args: argparse.Namespace) -> None:
     elif args.defective or args.masks:
         raise CourseError("Without good photographs there is nothing to learn; give --good.")
     else:
-        lines, folder = [], data.find_category(root, args.category)
+        lines, folder = [], find_category(root, args.category)
     samples = data.load_samples(folder)
     lines += [f"{count:5} {place}" for place, count in data.count_folders(samples).items()]
     lines.append(f"{sum(sample.mask_path is not None for sample in samples):5} masks")

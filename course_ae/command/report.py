@@ -22,11 +22,11 @@ from course_ae.classroom.stills import still
 from course_ae.classroom.story import read_story
 from course_ae.command.notebooks import executed
 from course_ae.command.tables import NOTE, result_table
+from course_ae.experiment.dependence import Dependence
 from course_ae.experiment.evaluation import read_rows
 from course_ae.experiment.run_folder import Run, damaged, read_json
 from course_ae.support.errors import CourseError
 from course_ae.support.files import write_text
-from course_ae.training import Dependence
 
 TEMPLATES = Path(__file__).with_name("templates")
 FACTS = (  # figures of summary.json that the front page tells

@@ -4,16 +4,43 @@ import sys
 import time
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
+import torch
 from torch import Tensor
 from tqdm import tqdm
 
 from course_ae.support.checkpoints import read_weights, write_weights
 from course_ae.support.errors import CourseError
-from course_ae.training import Callback, TrainingState, reconstruct, to_uint8
+from course_ae.training import Callback, Training, TrainingState, reconstruct, to_uint8
 
 CHECKPOINT_SHARE = 0.05  # of the time, at most, goes into writing checkpoints
 SNAPSHOT_EPOCHS = (1, 2, 3, 5, 8, 13, 21, 34, 55, 89, 144)  # close together while much changes
+
+
+def parts_of(state: TrainingState) -> dict[str, Any]:
+    """All that a training needs to go on, as tensors and plain values, to be written down."""
+    return {
+        "model": state.model.state_dict(),
+        "optimizer": state.optimizer.state_dict(),
+        "schedule": state.schedule.state_dict(),
+        "generator": state.generator.get_state(),
+        "history": state.result.history,
+        "best_epoch": state.result.best_epoch,
+        "best_weights": state.best_weights,
+        "snapshots": {k: torch.from_numpy(v) for k, v in state.result.snapshots.items()},
+    }
+
+
+def restore(state: TrainingState, parts: dict[str, Any]) -> None:
+    """Goes on from what `parts_of` gave."""
+    state.model.load_state_dict(parts["model"])
+    state.optimizer.load_state_dict(parts["optimizer"])
+    state.schedule.load_state_dict(parts["schedule"])
+    state.generator.set_state(parts["generator"].cpu())
+    state.best_weights = parts["best_weights"]
+    snapshots = {int(k): v.cpu().numpy() for k, v in parts["snapshots"].items()}
+    state.result = Training(list(parts["history"]), parts["best_epoch"], snapshots)
 
 
 class Progress(Callback):
@@ -90,7 +117,7 @@ class Checkpoint(Callback):
             parts = read_weights(self.path, next(state.model.parameters()).device)
             if parts.pop("settings") != asdict(state.settings):
                 raise ValueError("of other settings")
-            state.restore(parts)
+            restore(state, parts)
         except Exception as error:  # torch raises many kinds for a foreign file
             raise CourseError(
                 f"'{self.path}' is no checkpoint of this training; delete it and repeat."
@@ -102,6 +129,6 @@ class Checkpoint(Callback):
         if not self.writes or self.saving_took > CHECKPOINT_SHARE * waited:
             return
         start = time.monotonic()
-        write_weights(self.path, {"settings": asdict(state.settings), **state.parts()})
+        write_weights(self.path, {"settings": asdict(state.settings), **parts_of(state)})
         self.saved_at = time.monotonic()
         self.saving_took = self.saved_at - start

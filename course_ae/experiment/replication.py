@@ -10,13 +10,14 @@ import numpy as np
 
 from course_ae import metrics
 from course_ae.experiment.callbacks import Progress
+from course_ae.experiment.dependence import depends_on_input
 from course_ae.experiment.run_folder import Run, reserved
 from course_ae.experiment.stages import add_slides_scores, new_scores
 from course_ae.preprocessing import Images
 from course_ae.settings import Settings
 from course_ae.support.device import choose_device
 from course_ae.support.files import read_csv, write_csv
-from course_ae.training import build_model, depends_on_input, fit, reconstruct
+from course_ae.training import build_model, fit, reconstruct
 
 LOSSES = ("ssim", "l2")
 EPOCHS = 15  # of each training of the pair, at most

@@ -14,7 +14,7 @@ from typing import Any
 from filelock import FileLock, Timeout
 
 import course_ae
-from course_ae.data import Sample, find_category, fingerprint, load_samples, select
+from course_ae.data import Sample, fingerprint, load_samples, select
 from course_ae.datasets.samples import write_samples
 from course_ae.settings import Settings, make_settings, setting_types
 from course_ae.support.device import choose_device
@@ -26,6 +26,7 @@ from course_ae.support.files import (
     user_path,
     write_json,
 )
+from course_ae.support.folders import find_category
 
 PLACES = ("data", "category", "profile", "run")  # lesson parameters that are not plain settings
 PACKAGES = ("torch", "torchvision", "pytorch-msssim", "numpy", "scikit-learn", "Pillow")

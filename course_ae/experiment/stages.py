@@ -19,6 +19,7 @@ from tqdm import tqdm
 from course_ae.baselines import PCA_SIZE, LinearAutoencoder, cross_fitted
 from course_ae.data import count_folders, load_mask
 from course_ae.experiment.callbacks import Checkpoint, Progress, Snapshots
+from course_ae.experiment.dependence import depends_on_input
 from course_ae.experiment.run_folder import Run, damaged, reserved, update_summary
 from course_ae.model import ConvAutoencoder, Denoiser, count_parameters
 from course_ae.preprocessing import Images, load_images, split_images, split_train_val, to_tensor
@@ -44,7 +45,6 @@ from course_ae.training import (
     OneProcess,
     Training,
     build_model,
-    depends_on_input,
     evaluate_loss,
     fit,
     reconstruct,

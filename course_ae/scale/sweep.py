@@ -18,12 +18,12 @@ from typing import Any
 import numpy as np
 import torch
 
-from course_ae.data import find_category
 from course_ae.experiment import run_folder
 from course_ae.experiment.evaluation import evaluate_all
 from course_ae.settings import make_settings
 from course_ae.support.errors import CourseError
 from course_ae.support.files import user_path, write_csv
+from course_ae.support.folders import find_category
 
 try:
     from dask.distributed import Client, KilledWorker, as_completed, get_worker

@@ -6,6 +6,7 @@ import pytest
 import torch
 from small_network import (
     SIZE,
+    SmallDenoiser,
     SmallNetwork,
     random_images,
     same_weights,
@@ -57,7 +58,7 @@ class Noted(Callback):
 
 def tiny(**overrides):
     settings = small_settings(**{"patience": 4, "batch_size": 4, **overrides})
-    return settings, SmallNetwork(), random_images(8)
+    return settings, SmallDenoiser() if settings.denoise else SmallNetwork(), random_images(8)
 
 
 def test_callbacks_see_every_step_and_epoch_between_begin_and_end():

@@ -8,13 +8,13 @@ from PIL import Image
 
 from course_ae.data import (
     count_folders,
-    find_category,
     fingerprint,
     load_mask,
     load_samples,
     select,
 )
 from course_ae.support.errors import CourseError
+from course_ae.support.folders import find_category
 from course_ae.support.images import load_image, open_image
 
 

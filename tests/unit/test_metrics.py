@@ -13,7 +13,6 @@ from course_ae.metrics import (
     bootstrap,
     f_normal_splits,
     mean_interval,
-    pixel_auroc,
     threshold_estimates,
 )
 from course_ae.thresholds import confusion, f_normal, search_threshold, split_test
@@ -160,7 +159,7 @@ def test_au_pro_equals_its_definition(max_fpr, ties):
         by_definition(maps, masks, max_fpr), abs=1e-12
     )
     expected = roc_auc_score(masks.ravel(), maps.ravel())
-    assert pixel_auroc(maps, masks) == pytest.approx(expected, abs=1e-12)
+    assert PixelRates(maps, masks).auroc() == pytest.approx(expected, abs=1e-12)
 
 
 def one_region(values, mask):
@@ -189,7 +188,7 @@ def test_small_and_large_regions_count_the_same():
     maps = np.where(masks, 0.0, 1.0)
     maps[0, 9, 9] = 2.0
     assert au_pro(maps, masks) == pytest.approx(0.5)
-    assert pixel_auroc(maps, masks) == pytest.approx(1 / 37)
+    assert PixelRates(maps, masks).auroc() == pytest.approx(1 / 37)
 
 
 def test_regions_that_touch_at_a_corner_are_one():

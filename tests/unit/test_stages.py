@@ -10,6 +10,7 @@ from tiny_run import TINY
 
 from course_ae import training
 from course_ae.experiment import evaluation, stages
+from course_ae.experiment.dependence import Dependence
 from course_ae.experiment.run_folder import open_run, read_json, read_summary
 from course_ae.metrics import auroc, f_normal_splits
 from course_ae.model import count_parameters
@@ -124,7 +125,7 @@ def test_mean_image_and_spread_over_images_are_recomputed(finished):
 
 
 def test_a_collapsed_network_is_told_of(finished, monkeypatch, capsys):
-    same = training.Dependence(output_std=0.01, input_std=1.0, nearest_own=0.1)
+    same = Dependence(output_std=0.01, input_std=1.0, nearest_own=0.1)
     monkeypatch.setattr(stages, "depends_on_input", lambda model, x: same)
     result = training.Training(stages.read_history(finished.run), best_epoch=1)
     stages._training_facts(finished.run.settings, finished.images, finished.model, result)

@@ -19,16 +19,15 @@ from course_ae import training
 from course_ae.baselines import FOLDS, CrossFitted, LinearAutoencoder
 from course_ae.corruption import VISIBLE
 from course_ae.experiment import callbacks
+from course_ae.experiment.dependence import Dependence, depends_on_input
 from course_ae.settings import make_settings
 from course_ae.ssim import l2_loss, ssim_loss
 from course_ae.support.errors import CourseError
 from course_ae.training import (
     STAIN_WEIGHT,
-    Dependence,
     OneProcess,
     Training,
     build_model,
-    depends_on_input,
     draw,
     evaluate_loss,
     fit,
