@@ -20,7 +20,7 @@ class Settings:
     skips: bool = False  # hand the encoder's maps over to the decoder
     from_mean: bool = False  # draw the mean image at first, and learn what differs from it
     flips: bool = True  # train on the flipped images as well
-    denoise: bool = False  # paint stains on the input and ask for the clean image
+    denoise: bool = False  # see PCA's picture as well, repair painted stains and mark them
     loss: str = "ssim"  # what training minimises: ssim, l2 or ssim_l1
     learning_rate: float = 1e-4  # Adam's step size, the highest one of a cycle
     one_cycle: bool = False  # let the step size rise and then fall to nothing
@@ -37,7 +37,7 @@ DENOISE: dict[str, Any] = {
     "flips": False,
     "denoise": True,
     "loss": "ssim_l1",
-    "learning_rate": 1e-3,
+    "learning_rate": 2e-3,
     "one_cycle": True,
 }
 
@@ -58,8 +58,8 @@ PROFILES: dict[str, dict[str, Any]] = {
         **DENOISE,
         "width": 0.5,
         "bottleneck": 1024,
-        "epochs": 60,
-        "patience": 60,
+        "epochs": 40,
+        "patience": 40,
         "val_fraction": 0.1,
     },
 }

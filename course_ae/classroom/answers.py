@@ -22,6 +22,9 @@ from course_ae.preprocessing import split_train_val
 from course_ae.scoring import FLOOR, Scores
 from course_ae.ssim import l2_loss, ssim_components, ssim_loss
 
+# What the first pixel of exercise 7.1 is measured by.
+USUAL_71 = (0.03 + FLOOR * 0.02) / (1 + FLOOR)
+
 
 @dataclass(frozen=True)
 class Exercise:
@@ -186,9 +189,9 @@ ANSWERS: dict[str, Callable[..., tuple]] = {
         from_good(scores, 0.8).fn,
     ),
     "7.1": lambda: (
-        (0.36 - 0.30) / (0.03 + FLOOR * 0.02),
+        (0.36 - 0.30) / USUAL_71,
         (0.36 - 0.30) / 0.03,
-        0.36 / (0.03 + FLOOR * 0.02),
+        0.36 / USUAL_71,
     ),
     "7.2": lambda scores, masks: (
         np.mean(hits(scores.maps["normalised"], masks)),
