@@ -63,9 +63,18 @@ def _numbers(version: str) -> list[int]:
 
 
 def _device() -> Iterator[str]:
-    from course_ae.support.device import choose_device
+    import torch
 
-    yield f"{choose_device()}, {os.cpu_count()} processor cores"
+    from course_ae.support import device
+
+    yield f"{device.choose_device()}, {os.cpu_count()} processor cores"
+    for name, there in (("cuda", torch.cuda), ("mps", torch.backends.mps)):
+        if there.is_available():
+            verdict = "agrees" if device.agrees(name) else "does NOT agree"
+            yield (
+                f"a training step on {name} {verdict} with the processor's: off by "
+                f"{device.step_error(name):.2g} of a gradient, {device.TOLERANCE} is allowed"
+            )
 
 
 def _folder(variable: str, folder: Path) -> Iterator[str]:

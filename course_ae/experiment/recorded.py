@@ -15,6 +15,7 @@ from typing import Any
 
 from course_ae.datasets.samples import DRAWN
 from course_ae.experiment.evaluation import SCORE_NAMES, rows_of
+from course_ae.support.files import read_csv
 
 FOLDER = Path(__file__).parent / "recorded_runs"
 LOSS_NAMES = {"ssim": "SSIM", "l2": "L2", "ssim_l1": "SSIM + L1"}
@@ -116,6 +117,11 @@ def drawn_categories() -> list[dict[str, Any]]:
             told = {name: spread([run[key] for run in by_run]) for name, key in detectors.items()}
             rows.append({"category": category, "runs": len(by_run), **told})
     return rows
+
+
+def trials() -> list[dict[str, str]]:
+    """A row an idea of lesson 07, kept or not, and what it reached on the development set."""
+    return read_csv(FOLDER / "trials.csv")
 
 
 def trainings_caption(found: dict[str, list[RecordedRun]]) -> str:
