@@ -39,7 +39,7 @@ def l1_difference(x: Tensor, x_hat: Tensor) -> Tensor:
 
 
 def at_scales(difference: Difference, x: Tensor, x_hat: Tensor) -> Tensor:
-    """A difference of the images and of smaller copies of them, averaged; as the one it is given.
+    """A difference (B, H, W) of images (B, 1, H, W) and of smaller copies of them, averaged.
 
     What is faint but wide stands out in the copies, where the noise has gone.
     """

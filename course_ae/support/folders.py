@@ -10,7 +10,11 @@ from course_ae.support.images import is_image
 
 @contextmanager
 def readable(folder: Path) -> Iterator[None]:
-    """Says in a sentence that a folder, or what it holds, cannot be read."""
+    """Says in a sentence that a folder, or what it holds, cannot be read.
+
+    Raises:
+        CourseError: if it cannot.
+    """
     try:
         yield
     except OSError as error:
