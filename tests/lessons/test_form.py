@@ -69,7 +69,7 @@ def test_prose_between_cells_is_short():
     texts = [cell.source for cell in cells if cell.cell_type == "markdown"]
     words = {text: count_words(text) for text in texts}
     assert [text for text, count in words.items() if count > 60] == []
-    assert statistics.median(map(count_words, texts)) <= 30
+    assert statistics.median(map(count_words, texts)) <= 35
 
 
 def count_words(markdown):
