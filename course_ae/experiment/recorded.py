@@ -106,15 +106,19 @@ def score_table(
 
 
 def drawn_categories() -> list[dict[str, Any]]:
-    """A row a drawn category: AUROC of lesson 07's score, of its network and of its opponents."""
+    """A row a drawn category: AUROC and AU-PRO of lesson 07's map, its network's and opponents'."""
     detectors = {"mean image": "mean image, normalised", "PCA": "PCA, normalised",
                  "network of lesson 07": "normalised"}  # fmt: skip
     rows = []
     for category in DRAWN:
-        by_run = [{row.detector: row.auroc for row in rows_of(run)}
+        by_run = [{row.detector: row for row in rows_of(run)}
                   for run in runs(f"drawn-{category}", "quick")]  # fmt: skip
         if by_run:
-            told = {name: spread([run[key] for run in by_run]) for name, key in detectors.items()}
+            told = {
+                f"{name}, {said}": spread([getattr(run[key], measure) for run in by_run])
+                for measure, said in (("auroc", "AUROC"), ("au_pro", "AU-PRO"))
+                for name, key in detectors.items()
+            }
             rows.append({"category": category, "runs": len(by_run), **told})
     return rows
 
