@@ -174,8 +174,14 @@ class Denoiser(ConvAutoencoder):
     Arguments as of `ConvAutoencoder`; `start_from` must be given the good images.
     """
 
-    def __init__(self, width: float = 1.0, bottleneck: int = 2048, batch_norm: bool = True):
-        super().__init__(width, bottleneck, batch_norm, skips=True, images=2)
+    def __init__(
+        self,
+        width: float = 1.0,
+        bottleneck: int = 2048,
+        batch_norm: bool = True,
+        skips: bool = True,
+    ):
+        super().__init__(width, bottleneck, batch_norm, skips, images=2)
         self.decoder.sigmoid = nn.Identity()
         # Of PCA; where there are fewer components the last ones stay 0. Training leaves them alone.
         self.register_buffer("mean", torch.zeros(1, 1, 227, 227))

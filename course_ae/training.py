@@ -28,7 +28,7 @@ def build_model(settings: Settings, device: torch.device | None = None) -> ConvA
     torch.manual_seed(settings.seed)
     s = settings
     if s.denoise:
-        model = Denoiser(s.width, s.bottleneck, s.batch_norm)
+        model = Denoiser(s.width, s.bottleneck, s.batch_norm, s.skips)
     else:
         model = ConvAutoencoder(s.width, s.bottleneck, s.batch_norm, s.skips, s.from_mean)
     return speed_up(model).to(device, memory_format=torch.channels_last)

@@ -4,8 +4,10 @@ import pytest
 import torch
 from torch import nn
 
+from course_ae.baselines import PCA_SIZE, LinearAutoencoder
 from course_ae.classroom.layers import describe, layer_table
 from course_ae.model import (
+    RARELY,
     SKIPS,
     SLIDES_PARAMETERS,
     ConvAutoencoder,
@@ -256,3 +258,18 @@ def test_a_network_may_start_from_the_mean_image():
         model.decoder.conv1.bias.zero_()
         drawn = model(x[:2])
     torch.testing.assert_close(drawn, x.mean(dim=0, keepdim=True).expand_as(drawn))
+
+
+@pytest.mark.parametrize("skips", [True, False])
+def test_a_denoiser_begins_as_pca_and_has_skips_if_asked_for(skips):
+    denoiser = build_model(make_settings("best", width=0.1, bottleneck=12, skips=skips)).eval()
+    x = torch.rand(9, 1, 227, 227, generator=torch.Generator().manual_seed(0))
+    denoiser.start_from(x)
+    linear = LinearAutoencoder(x, PCA_SIZE)(x).clamp(0.01, 0.99)
+    assert bool(denoiser.skips) == skips
+    with torch.no_grad():
+        denoiser.decoder.conv1.weight.zero_()
+        denoiser.decoder.conv1.bias.zero_()
+        drawn = denoiser(x)
+    torch.testing.assert_close(drawn[:, :1], linear, atol=1e-4, rtol=1e-4)
+    assert (drawn[:, 1] == RARELY).all()
