@@ -1,4 +1,4 @@
-"""Lesson 07: stains painted onto good images, so that a network can learn to repair.
+"""Lesson 08: stains painted onto good images, so that a network can learn to repair.
 
 An autoencoder that is only asked to copy may learn to copy defects as well. So the input is spoiled
 and the clean image asked for (Vincent, Larochelle, Bengio and Manzagol, "Extracting and composing

@@ -122,7 +122,7 @@ class ConvAutoencoder(nn.Module):
         bottleneck: size of the code, 2048 on the slides.
         batch_norm: False gives the network as the slides describe it, which collapses.
         skips: True adds the encoder's maps to the decoder's, which have the same shapes since the
-            decoder is a mirror image (lesson 07; Ronneberger, Fischer and Brox, "U-Net", 2015).
+            decoder is a mirror image (lesson 08; Ronneberger, Fischer and Brox, "U-Net", 2015).
         from_mean: True draws the mean image at first (`start_from`), so that there is only to learn
             what differs from it.
         images: pictures that it sees, and that it draws.
@@ -162,7 +162,7 @@ class ConvAutoencoder(nn.Module):
 
 
 class Denoiser(ConvAutoencoder):
-    """Lesson 07: repairs an image, and marks what it repaired.
+    """Lesson 08: repairs an image, and marks what it repaired.
 
     It sees two pictures, the image and what PCA makes of it, and draws two: the repaired image, and
     how likely each pixel was spoiled. The first one begins as PCA's picture. So the network knows

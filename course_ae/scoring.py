@@ -1,4 +1,4 @@
-"""Lessons 05 and 07: from an image and its reconstruction to a difference map and a score."""
+"""Lessons 05 and 08: from an image and its reconstruction to a difference map and a score."""
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
@@ -130,7 +130,7 @@ def normalise(maps: Tensor, reference: Reference) -> Tensor:
 def normalised_map(
     x: Tensor, x_hat: Tensor, reference: dict[str, Reference], stained: Tensor | None = None
 ) -> Tensor:
-    """The map of lesson 07, (N, H, W): how unusual all differences are together, smoothed.
+    """The map of lesson 08, (N, H, W): how unusual all differences are together, smoothed.
 
     Args:
         x: images to inspect, (N, 1, H, W).

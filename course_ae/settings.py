@@ -31,7 +31,7 @@ class Settings:
     calibration_fraction: float = 0.3  # of the test images, to search the threshold
 
 
-# Lesson 07: what makes a very good detector of the slides' autoencoder, on any category.
+# Lesson 08: what makes a very good detector of the slides' autoencoder, on any category.
 DENOISE: dict[str, Any] = {
     "skips": True,
     "flips": False,

@@ -6,7 +6,7 @@
 
 The last two make the runs first, one after the other; they go on where they were stopped, and leave
 out what is recorded already. Only a profile's own settings are recorded, with any loss and seed. Of
-drawn images lesson 07's network is recorded as well.
+drawn images lesson 08's network is recorded as well.
 """
 
 import argparse

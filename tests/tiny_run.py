@@ -14,7 +14,7 @@ FEW = 20  # random splits and bootstrap samples, where a run has metrics.REPEATS
 
 
 def make_run(data: Path, folder: Path, **settings) -> SimpleNamespace:
-    """A run up to lesson 07, and what each of its stages returned.
+    """A run up to lesson 08, and what each of its stages returned.
 
     `before` is the summary as lesson 06 leaves it, `files` the names in the run folder after each
     stage.

@@ -16,21 +16,23 @@ from torch import Tensor
 
 from course_ae import thresholds
 from course_ae.baselines import LinearAutoencoder
+from course_ae.classroom.function_answers import FUNCTIONS, FunctionAnswer
 from course_ae.datasets.mvtec_ad import OFFICIAL, Official
 from course_ae.model import CHANNELS
 from course_ae.preprocessing import split_train_val
 from course_ae.scoring import FLOOR, Scores
 from course_ae.ssim import l2_loss, ssim_components, ssim_loss
 
-# What the first pixel of exercise 7.1 is measured by.
-USUAL_71 = (0.03 + FLOOR * 0.02) / (1 + FLOOR)
+# What the first pixel of exercise 8.1 is measured by.
+USUAL_81 = (0.03 + FLOOR * 0.02) / (1 + FLOOR)
 
 
 @dataclass(frozen=True)
 class Exercise:
     """One exercise: how to compute its answers, and what is said about them."""
 
-    answers: Callable[..., tuple]  # right and usual wrong ones, of what the lesson hands to `check`
+    # Right and usual wrong answers, of what the lesson hands to `check`; or a function to write.
+    answers: Callable[..., tuple] | FunctionAnswer
     form: str  # what kind of answer it wants
     mistakes: list[str]  # a sentence for each of the wrong ones
     hints: list[str]
@@ -188,17 +190,17 @@ ANSWERS: dict[str, Callable[..., tuple]] = {
         from_good(scores, 0.95).fp,
         from_good(scores, 0.8).fn,
     ),
-    "7.1": lambda: (
-        (0.36 - 0.30) / USUAL_71,
+    "8.1": lambda: (
+        (0.36 - 0.30) / USUAL_81,
         (0.36 - 0.30) / 0.03,
-        0.36 / USUAL_71,
+        0.36 / USUAL_81,
     ),
-    "7.2": lambda scores, masks: (
+    "8.2": lambda scores, masks: (
         np.mean(hits(scores.maps["normalised"], masks)),
         np.mean(hits(scores.maps["l2"], masks)),
         sum(hits(scores.maps["normalised"], masks)) / len(masks),
     ),
-    "7.3": lambda tried: (
+    "8.3": lambda tried: (
         largest_gain(tried, "au_pro"),
         largest_gain(tried, "auroc"),
         max(tried, key=lambda row: row["au_pro"])["step"],
@@ -208,7 +210,8 @@ ANSWERS: dict[str, Callable[..., tuple]] = {
 
 def _exercises() -> dict[str, Exercise]:
     text = files("course_ae.classroom").joinpath("exercises.toml").read_text(encoding="utf-8")
-    return {name: Exercise(ANSWERS[name], **said) for name, said in tomllib.loads(text).items()}
+    answers = {**ANSWERS, **FUNCTIONS}
+    return {name: Exercise(answers[name], **said) for name, said in tomllib.loads(text).items()}
 
 
 EXERCISES = _exercises()

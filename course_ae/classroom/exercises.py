@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from course_ae.classroom.answers import EXERCISES, Exercise
+from course_ae.classroom.function_answers import FunctionAnswer
 from course_ae.support.errors import CourseError, nearest
 
 
@@ -35,6 +36,8 @@ def verdict(name: str, answer: Any, *given: Any) -> str:
         CourseError: if there is no such exercise.
     """
     exercise = _find(name)
+    if isinstance(exercise.answers, FunctionAnswer):
+        return _verdict_of_function(name, answer, exercise)
     wanted = list(signature(exercise.answers).parameters)
     if len(given) != len(wanted):
         call = ", ".join([f'check("{name}"', "answer", *wanted])
@@ -50,6 +53,42 @@ def verdict(name: str, answer: Any, *given: Any) -> str:
         if _same(answer, value, exercise.tolerance):
             return f"not yet. {sentence}"
     return f'not yet. {_how_far(answer, right)} hint("{name}") helps.'
+
+
+def _verdict_of_function(name: str, function: Any, exercise: Exercise) -> str:
+    """What `check` prints of a function that a student wrote, called with data of our own."""
+    if not callable(function):
+        return f"the answer should be a function, without brackets, not {_short(function)}."
+    answers = exercise.answers
+    try:
+        found = _outcomes(answers, function)
+    except Exception as error:  # a student's code may do anything
+        return f"not yet. It stopped with {type(error).__name__}: {error}"
+    if any(outcome is None for outcome in found):
+        return f'it returns nothing yet. hint("{name}") helps.'
+    if _agree(found, _outcomes(answers, answers.right), exercise.tolerance):
+        return "right."
+    for wrong, sentence in zip(answers.wrong, exercise.mistakes, strict=True):
+        if _agree(found, _outcomes(answers, wrong), exercise.tolerance):
+            return f"not yet. {sentence}"
+    return f'not yet. Its results are not the expected ones. hint("{name}") helps.'
+
+
+def _outcomes(answers: FunctionAnswer, function: Callable) -> list[Any]:
+    """What a function gives in each case."""
+    return [answers.observe(function(*arguments), arguments) for arguments in answers.cases()]
+
+
+def _agree(found: list[Any], wanted: list[Any], tolerance: float) -> bool:
+    try:
+        pairs = [
+            (np.asarray(a, float), np.asarray(b, float)) for a, b in zip(found, wanted, strict=True)
+        ]
+    except (TypeError, ValueError, RuntimeError):  # for example a word, or lists of two lengths
+        return False
+    return all(
+        a.shape == b.shape and np.allclose(a, b, rtol=tolerance, atol=1e-6) for a, b in pairs
+    )
 
 
 def hint(name: str, number: int = 1) -> None:

@@ -1,4 +1,4 @@
-"""What a run does, in five pictures: lesson 07 saves them, the report begins with them."""
+"""What a run does, in five pictures: lesson 08 saves them, the report begins with them."""
 
 import base64
 from typing import Any
@@ -76,7 +76,7 @@ def save_story(run: Run, images: Images, scores: Scores, model: ConvAutoencoder)
 
 
 def read_story(run: Run) -> list[dict[str, str]]:
-    """Title, caption and png, in base64, of each picture; none where lesson 07 has not saved them.
+    """Title, caption and png, in base64, of each picture; none where lesson 08 has not saved them.
 
     Raises:
         CourseError: if they are damaged.

@@ -338,8 +338,8 @@ RUN = (
 )  # fmt: skip
 COMMANDS = {  # what each one does, its help, its options
     "run": (run_course, "execute all lessons and write a report", *RUN),
-    "train": (train_run, "train the networks of lessons 04 and 07, without notebooks", *RUN),
-    "evaluate": (evaluate_run, "score as lessons 05 to 07 do, without notebooks", *RUN),
+    "train": (train_run, "train the networks of lessons 04 and 08, without notebooks", *RUN),
+    "evaluate": (evaluate_run, "score as lessons 05 to 08 do, without notebooks", *RUN),
     "check": (check_course, "tell whether this machine and the data are ready", *DATA),
     "start": (
         start_lessons, "copy the lessons into a folder of yours, to work in",
@@ -365,7 +365,7 @@ COMMANDS = {  # what each one does, its help, its options
         predict_images, "judge new images with the detector of a run",
         option("images", "a file, or a folder of them", metavar="IMAGE", nargs="+"),
         option("--run", "a run's folder", metavar="RUN", required=True),
-        option("--score", "normalised (lesson 07), l2 or ssim", metavar="NAME"),
+        option("--score", "normalised (lesson 08), l2 or ssim", metavar="NAME"),
         option("--format", "of the output", choices=("table", "json", "csv"), default="table"),
         option("--pictures", "else in the run's folder, predictions", metavar="DIR"),
         DEVICE,

@@ -60,7 +60,7 @@ def load_detector(folder: Path, score_name: str = "") -> Detector:
 
     Args:
         folder: the run folder.
-        score_name: 'normalised' (lesson 07), 'l2' or 'ssim'; '' takes the first that the run has.
+        score_name: 'normalised' (lesson 08), 'l2' or 'ssim'; '' takes the first that the run has.
 
     Raises:
         CourseError: if the folder holds no finished run, a file of it is damaged, or it has no such
@@ -167,7 +167,7 @@ def picture(
 ) -> Image.Image:
     """`x` and `x_hat` (1, 227, 227) and their map (227, 227) side by side, the verdict above.
 
-    The colours of the map mean the same in all pictures of a detector. Of lesson 07's map all that
+    The colours of the map mean the same in all pictures of a detector. Of lesson 08's map all that
     lies above the threshold is yellow.
     """
     top = TOPS.get(detector.score_name, detector.threshold)

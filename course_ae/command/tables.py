@@ -13,7 +13,7 @@ NOTE = (
     "AUROC: over all test images, without a threshold. AU-PRO: over all pixels, where there are "
     "masks. F (the normal class counts), false alarms and missed defects: in the test part, with "
     "the threshold found on the calibration part. Mean F and its 5-95 % range: over many random "
-    "splits into these two parts. Normalised: the score of lesson 07, whose network was trained "
+    "splits into these two parts. Normalised: the score of lesson 08, whose network was trained "
     "to denoise. Mean image: the baseline that needs no network. PCA: the best linear "
     f"autoencoder, with {PCA_SIZE} numbers at most."
 )

@@ -1,4 +1,4 @@
-"""Lesson 07: from the slides' detector to a very good one, step by step.
+"""Lesson 08: from the slides' detector to a very good one, step by step.
 
 The steps are chosen on good images with painted defects; the test images are opened at the end.
 """
@@ -41,7 +41,7 @@ class Drawn(NamedTuple):
 
 
 class Step(NamedTuple):
-    """One step of lesson 07: a map and how it is scored."""
+    """One step of lesson 08: a map and how it is scored."""
 
     name: str
     differences: tuple[str, ...] = NORMALISED  # none for the marked stains alone

@@ -1,4 +1,4 @@
-"""Lessons 06 and 07: every figure of a run, from its scores and maps to summary.json.
+"""Lessons 06 and 08: every figure of a run, from its scores and maps to summary.json.
 
 Each figure stands there once. `scores` and, below `baselines`, `mean_image` and `pca` hold the
 figures of each score by its name:
@@ -247,12 +247,12 @@ def _linear(
 
 
 def evaluate_all(run: Run, second: bool = True) -> dict[str, Any]:
-    """What lessons 04 to 07 find out about the run's networks; they are trained now if need be.
+    """What lessons 04 to 08 find out about the run's networks; they are trained now if need be.
 
     Args:
         run: the run.
-        second: where the run's network is no denoiser, lesson 07 has a second one. False leaves
-            it out, and the score of lesson 07 with it.
+        second: where the run's network is no denoiser, lesson 08 has a second one. False leaves
+            it out, and the score of lesson 08 with it.
     """
     images = prepare(run)
     scores = scored(run, images, trained(run, images))

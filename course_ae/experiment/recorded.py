@@ -80,7 +80,7 @@ def score_table(
     Args:
         category: of the recorded runs.
         profile: of the recorded runs.
-        normalised: True adds the score of lesson 07, where it was recorded.
+        normalised: True adds the score of lesson 08, where it was recorded.
     """
     groups: dict[tuple[str, str], dict[int, Any]] = {}  # of each seed one row of figures
     for run in runs(category, profile):
@@ -106,9 +106,9 @@ def score_table(
 
 
 def drawn_categories() -> list[dict[str, Any]]:
-    """A row a drawn category: AUROC and AU-PRO of lesson 07's map, its network's and opponents'."""
+    """A row a drawn category: AUROC and AU-PRO of lesson 08's map, its network's and opponents'."""
     detectors = {"mean image": "mean image, normalised", "PCA": "PCA, normalised",
-                 "network of lesson 07": "normalised"}  # fmt: skip
+                 "network of lesson 08": "normalised"}  # fmt: skip
     rows = []
     for category in DRAWN:
         by_run = [{row.detector: row for row in rows_of(run)}
@@ -124,7 +124,7 @@ def drawn_categories() -> list[dict[str, Any]]:
 
 
 def trials() -> list[dict[str, str]]:
-    """A row an idea of lesson 07, kept or not, and what it reached on the development set."""
+    """A row an idea of lesson 08, kept or not, and what it reached on the development set."""
     return read_csv(FOLDER / "trials.csv")
 
 

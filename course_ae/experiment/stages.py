@@ -1,7 +1,7 @@
 """The stages of a run, one after the other. Each finds what was made before, or makes it.
 
-Lessons 02 to 07 call these, so a lesson can be opened on its own: `prepare` (02), `trained` (04),
-`scored` (05), `evaluation.evaluate` (06), `denoiser` and `scored_normalised` (07).
+Lessons 02 to 08 call these, so a lesson can be opened on its own: `prepare` (02), `trained` (04),
+`scored` (05), `evaluation.evaluate` (06), `denoiser` and `scored_normalised` (08).
 """
 
 import sys
@@ -147,7 +147,7 @@ def denoiser(run: Run, images: Images, processes: OneProcess = ALONE) -> Denoise
 
 
 def denoiser_settings(settings: Settings) -> Settings:
-    """Those of the second network, the size of the first, that lesson 07 trains."""
+    """Those of the second network, the size of the first, that lesson 08 trains."""
     epochs = min(settings.epochs, PROFILES["best"]["epochs"])
     # A narrow network may take larger steps, but with skips and stains not as large as without.
     step = max(DENOISE["learning_rate"], settings.learning_rate / 2)
@@ -282,7 +282,7 @@ def add_slides_scores(scores: Scores, images: Images, rebuild: Reconstruct) -> N
 def add_normalised_score(
     scores: Scores, images: Images, repaired: Repair, train_hat: Tensor
 ) -> dict[str, Reference]:
-    """Adds lesson 07's score, the maximum of the normalised map, and returns its reference.
+    """Adds lesson 08's score, the maximum of the normalised map, and returns its reference.
 
     The map that is kept is smoothed once more, so that it covers the quiet inside of a defect too.
     The reference comes from the images trained on and their reconstructions, (T, 1, 227, 227).
@@ -312,7 +312,7 @@ def scored(run: Run, images: Images, model: ConvAutoencoder) -> Scores:
 
 
 def scored_normalised(run: Run, images: Images, model: Denoiser, scores: Scores) -> Scores:
-    """Adds the score of lesson 07, from a denoiser, to `scores` and to scores.csv.
+    """Adds the score of lesson 08, from a denoiser, to `scores` and to scores.csv.
 
     What differences are like on good images is kept in reference.npz, for new images.
     """

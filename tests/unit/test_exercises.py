@@ -55,7 +55,7 @@ def given(bottles):
         "3.3": (LinearAutoencoder(bottles[:4], 3), bottles[6:]),
         "4.1": (x, noisy), "4.2": (x,),
         "5.2": (scores,), "5.3": (scores,), "6.1": ({"ssim": rng.uniform(0.5, 1, 100)},),
-        "6.3": (scores,), "7.2": (scores, masks), "7.3": (tried,),
+        "6.3": (scores,), "8.2": (scores, masks), "8.3": (tried,),
     }  # fmt: skip
 
 

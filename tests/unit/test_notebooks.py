@@ -85,7 +85,7 @@ def test_start_refuses_the_lessons_own_folder_and_a_file(tmp_path, capsys):
 
 def test_committed_lessons_take_every_parameter():
     paths = notebooks.lessons()
-    assert [path.name[:2] for path in paths] == ["01", "02", "03", "04", "05", "06", "07"]
+    assert [path.name[:2] for path in paths] == [f"0{number}" for number in range(1, 9)]
     notebooks.check_parameters(paths, NAMES)
 
 

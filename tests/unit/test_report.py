@@ -31,7 +31,7 @@ def picture(alt="Seen <1>."):
 
 @pytest.fixture(scope="module")
 def story(finished, tmp_path_factory):
-    """The pictures that lesson 07 saves, as text."""
+    """The pictures that lesson 08 saves, as text."""
     run = replace(finished.run, folder=tmp_path_factory.mktemp("story"))
     save_story(run, finished.images, finished.scores, finished.denoiser)
     return (run.folder / "story.json").read_text(encoding="utf-8")
@@ -91,7 +91,7 @@ def test_the_sentence_holds_the_numbers_of_the_summary(run, finished):
     found = finished.summary["scores"]["normalised"]
     test = found["test"]
     mean, pca = (finished.summary["baselines"][of]["normalised"] for of in ("mean_image", "pca"))
-    assert said.startswith("With lesson 07&#39;s score, ")
+    assert said.startswith("With lesson 08&#39;s score, ")
     assert f"{test['tp']} of {test['tp'] + test['fn']} defects" in said
     assert f"{test['fp']} of {test['fp'] + test['tn']} good ones" in said
     assert f"AUROC {found['auroc']['value']:.3f}; comparing" in said

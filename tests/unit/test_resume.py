@@ -72,5 +72,5 @@ def test_lessons_that_are_there_are_left_out(executed, run_copy, small_data, cap
     assert main(["run", "--data", str(small_data), "--run", folder, *PAIRS]) == 130
     assert executed == ["01", "02", "03"]
     assert main(["run", "--run", folder, "--resume"]) == 0
-    assert executed == ["01", "02", "03", "03", "04", "05", "06", "07"]
+    assert executed == ["01", "02", "03", "03", "04", "05", "06", "07", "08"]
     assert "01 dataset exploration ... there already\n" in capsys.readouterr().out

@@ -189,7 +189,7 @@ def test_a_model_that_is_there_is_used_and_gives_the_same_scores(finished, run_c
     for name in SLIDES:
         assert np.array_equal(scores.values[name], finished.scores.values[name])
     found = evaluation.evaluate(run_copy, images, scores)
-    assert found == finished.summary  # the training's figures and lesson 07's score included
+    assert found == finished.summary  # the training's figures and lesson 08's score included
     names = {path.name for path in run_copy.folder.glob("[!.]*")}
     assert names == finished.files["scored_normalised"]
 

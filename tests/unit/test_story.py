@@ -1,4 +1,4 @@
-"""The pictures that the report begins with, as lesson 07 saves them."""
+"""The pictures that the report begins with, as lesson 08 saves them."""
 
 import base64
 import io
@@ -18,7 +18,7 @@ TITLES = ["A good one", "A defective one", "What the network draws", "Where both
 
 @pytest.fixture(scope="module")
 def run(finished, tmp_path_factory):
-    """A finished run in which lesson 07 has saved its story; only to read."""
+    """A finished run in which lesson 08 has saved its story; only to read."""
     run = replace(finished.run, folder=tmp_path_factory.mktemp("story"))
     save_story(run, finished.images, finished.scores, finished.denoiser)
     return run

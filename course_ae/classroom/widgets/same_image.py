@@ -1,4 +1,4 @@
-"""Lessons 06 and 07: the same image under every score."""
+"""Lessons 06 and 08: the same image under every score."""
 
 import numpy as np
 
