@@ -6,7 +6,6 @@ import shutil
 import sys
 import time
 import warnings
-from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +16,7 @@ from nbconvert import preprocessors
 
 from course_ae.classroom.stills import still
 from course_ae.experiment.run_folder import Run
-from course_ae.support.errors import CourseError, nearest
+from course_ae.support.errors import CourseError
 from course_ae.support.files import cache_folder, replace_file, require_writable
 
 logging.getLogger("papermill").setLevel(logging.CRITICAL + 1)  # no chatter in the terminal
@@ -77,21 +76,6 @@ def copy_for_students(folder: Path) -> None:
     print(f'Open them with: jupyter lab "{min(written + kept)}"')
 
 
-def check_parameters(paths: Iterable[Path], names: Iterable[str]) -> None:
-    """Refuses a parameter that a lesson does not declare; papermill would only warn.
-
-    Raises:
-        CourseError: for an unknown parameter; the nearest one is named.
-    """
-    for path in paths:
-        known = list(papermill.inspect_notebook(_literal(path)))
-        for name in names:
-            if name not in known:
-                raise CourseError(
-                    f"Lesson {path.stem} has no parameter '{name}'{nearest(name, known)}"
-                )
-
-
 def run_lessons(run: Run, parameters: dict[str, Any], resume: bool = False) -> None:
     """Executes the lessons into the run folder, with one line of progress a lesson.
 
@@ -101,10 +85,9 @@ def run_lessons(run: Run, parameters: dict[str, Any], resume: bool = False) -> N
         resume: True leaves out lessons that are there already.
 
     Raises:
-        CourseError: if a lesson fails, or has not got one of the parameters.
+        CourseError: if a lesson fails.
     """
     paths = lessons()
-    check_parameters(paths, parameters)
     if "COURSE_AE_CACHE" in os.environ:
         os.environ["COURSE_AE_CACHE"] = str(cache_folder().absolute())  # lessons work elsewhere
     for path in paths:

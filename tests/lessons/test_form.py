@@ -2,14 +2,10 @@
 
 import ast
 import re
-from dataclasses import fields
 
 import papermill
 import pytest
 from lesson_files import COMPARED, LESSONS, code_cells, each_lesson, read, tags
-
-from course_ae.experiment.run_folder import PLACES
-from course_ae.settings import Settings
 
 LAST_HEADINGS = [
     "## The answer", "## You now can", "## Three questions", "## Exercises", "## Further reading",
@@ -76,8 +72,7 @@ def test_the_parameters_are_literals_and_the_same_in_every_lesson(path):
     (model,) = [cell for cell in code_cells(LESSONS[0]) if "parameters" in tags(cell)]
     assert cell.source == model.source
     known = papermill.inspect_notebook(str(path))
-    wanted = {field.name for field in fields(Settings)} | set(PLACES)
-    assert set(known) == wanted
+    assert list(known) == ["data", "category", "profile"]  # batch runs may set any other as well
     assert all(parameter["help"] for parameter in known.values())
 
 

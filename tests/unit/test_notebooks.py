@@ -5,7 +5,6 @@ import sys
 
 import nbformat
 import pytest
-from lesson_files import NAMES, write_lesson
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 
 from course_ae.classroom.stills import WIDGET, still
@@ -83,12 +82,6 @@ def test_start_refuses_the_lessons_own_folder_and_a_file(tmp_path, capsys):
     assert {path: path.read_bytes() for path in notebooks.lessons()} == before
 
 
-def test_committed_lessons_take_every_parameter():
-    paths = notebooks.lessons()
-    assert [path.name[:2] for path in paths] == [f"0{number}" for number in range(1, 9)]
-    notebooks.check_parameters(paths, NAMES)
-
-
 @pytest.fixture
 def folder(tmp_path, monkeypatch):
     """Where a test writes its lessons."""
@@ -100,12 +93,6 @@ def folder(tmp_path, monkeypatch):
 def test_no_lessons_is_one_sentence(folder):
     with pytest.raises(CourseError, match=r"no lessons in .*lezioni"):
         notebooks.lessons()
-
-
-def test_unknown_parameter_names_the_nearest(folder):
-    write_lesson(folder, "01_first")
-    with pytest.raises(CourseError, match=r"01_first has no parameter 'epoch'; .*'epochs'\?"):
-        notebooks.check_parameters(notebooks.lessons(), ["epoch"])
 
 
 def test_terminal_sees_bars_and_nothing_else(monkeypatch):
