@@ -97,7 +97,7 @@ def first_pixel(x: Tensor, loss: Callable[[Tensor, Tensor], Tensor]) -> float:
     return (loss(x.roll(1, dims=-1), x) / loss(x.roll(6, dims=-1), x)).item()
 
 
-def from_good(scores: Scores, quantile: float) -> thresholds.Confusion:
+def good_only(scores: Scores, quantile: float) -> thresholds.Confusion:
     """What a threshold from good images alone does to the test part, by L2."""
     threshold = thresholds.threshold_from_good(scores.good["l2"], quantile)
     return thresholds.confusion(*scores.part("l2", "test"), threshold)
@@ -158,9 +158,9 @@ ANSWERS: dict[str, Callable[..., tuple]] = {
         (EXAMPLE.tn + EXAMPLE.tp) / sum(EXAMPLE),
     ),
     "5.3": lambda scores: (
-        from_good(scores, 0.8).fp,
-        from_good(scores, 0.95).fp,
-        from_good(scores, 0.8).fn,
+        good_only(scores, 0.8).fp,
+        good_only(scores, 0.95).fp,
+        good_only(scores, 0.8).fn,
     ),
     "6.1": lambda splits: (
         np.mean(splits["ssim"] >= 0.78),
@@ -169,9 +169,9 @@ ANSWERS: dict[str, Callable[..., tuple]] = {
     ),
     "6.2": lambda: (5 / 6, 1 / 6, 4 / 5),
     "6.3": lambda scores: (
-        from_good(scores, 0.8).fp,
-        from_good(scores, 0.95).fp,
-        from_good(scores, 0.8).fn,
+        good_only(scores, 0.8).fp,
+        good_only(scores, 0.95).fp,
+        good_only(scores, 0.8).fn,
     ),
     "8.1": lambda: (
         (0.36 - 0.30) / USUAL_81,

@@ -1,5 +1,7 @@
 """Lesson 05: from two pictures to a verdict, the four outcomes, the search, and who may judge."""
 
+from collections.abc import Callable
+
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -127,13 +129,14 @@ def search(scores: np.ndarray, labels: np.ndarray) -> Figure:
     return figure
 
 
-def _scale(values: np.ndarray, left: float, right: float):
+def _scale(values: np.ndarray, left: float, right: float) -> Callable[[float], float]:
     """From a number to its place on a line in inches."""
     low, high = float(values.min()), float(values.max())
     return lambda value: left + (right - left) * (value - low) / (high - low)
 
 
-def _dots(axes: Axes, scores: np.ndarray, labels: np.ndarray, place, height: float) -> None:
+def _dots(axes: Axes, scores: np.ndarray, labels: np.ndarray, place: Callable[[float], float],
+          height: float) -> None:  # fmt: skip
     """One dot an image on a line, its score below it."""
     places = [place(score) for score in scores]
     axes.plot([min(places) - 0.3, max(places) + 0.3], [height] * 2, color=DARK, lw=1, zorder=1)
@@ -144,6 +147,7 @@ def _dots(axes: Axes, scores: np.ndarray, labels: np.ndarray, place, height: flo
 
 
 def _legend(axes: Axes, x: float, y: float) -> None:
+    """What the two kinds of dots mean."""
     for shift, (colour, marker, word) in zip((0, 1.0), DOTS, strict=True):
         axes.plot(x + shift, y, marker, color=colour, ms=8)
         say(axes, x + shift + 0.15, y, word, ha="left")
@@ -161,9 +165,11 @@ def parts(calibration: int, test: int) -> Figure:
     say(axes, 1.9, 2.08, f"{calibration / whole:.0%}")
     say(axes, 7.1, 2.08, f"{test / whole:.0%}")
     say(axes, 1.7, 1.5, f"calibration part, {calibration} images", weight="bold")
-    say(axes, 1.7, 0.85, "look as often as you like:\nmove the threshold, count, try again,\nchoose")
+    free = "look as often as you like:\nmove the threshold, count,\ntry again, choose"
+    once = "look once, at the very end:\ncount the errors of the\nthreshold that was chosen"
+    say(axes, 1.7, 0.85, free)
     say(axes, 7.3, 1.5, f"test part, {test} images", weight="bold")
-    say(axes, 7.3, 0.85, "look once, at the very end:\ncount the errors of the\nthreshold that was chosen")
+    say(axes, 7.3, 0.85, once)
     arrow(axes, (3.32, 1.2), (5.68, 1.2))
     say(axes, 4.5, 1.4, "one number: the threshold")
     arrow(axes, (5.68, 0.6), (3.32, 0.6), linestyle="--", color=RED)
