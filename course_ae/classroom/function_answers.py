@@ -37,7 +37,7 @@ FUNCTIONS: dict[str, FunctionAnswer] = {}
 def cheapest_threshold(
     scores: np.ndarray, labels: np.ndarray, false_alarm: float, missed: float
 ) -> float:
-    """The lowest of the thresholds with the lowest total cost."""
+    """The lowest of the thresholds on scores (N,) with labels (N,) that cost least in total."""
     candidates, fp, fn = count_errors(scores, labels)
     return float(candidates[np.argmin(false_alarm * fp + missed * fn)])
 
@@ -45,7 +45,7 @@ def cheapest_threshold(
 def highest_of_cheapest(
     scores: np.ndarray, labels: np.ndarray, false_alarm: float, missed: float
 ) -> float:
-    """The same, but of equally cheap thresholds the highest."""
+    """The same, arrays (N,) as there, but of equally cheap thresholds the highest."""
     candidates, fp, fn = count_errors(scores, labels)
     costs = false_alarm * fp + missed * fn
     return float(candidates[np.flatnonzero(costs == costs.min())[-1]])
@@ -54,7 +54,7 @@ def highest_of_cheapest(
 def cheapest_in_between(
     scores: np.ndarray, labels: np.ndarray, false_alarm: float, missed: float
 ) -> float:
-    """The same, but without the thresholds that call everything defective, or everything good."""
+    """The same, arrays (N,) as there, but all are never called defective, and never all good."""
     candidates, fp, fn = count_errors(scores, labels)
     return float(candidates[1 + np.argmin((false_alarm * fp + missed * fn)[1:-1])])
 
@@ -72,7 +72,10 @@ def scores_with_prices() -> list[tuple]:
 
 def verdicts_of(threshold: Any, arguments: tuple) -> Any:
     """A threshold is as good as any other that gives the same verdicts."""
-    return None if threshold is None else confusion(*arguments[:2], threshold)
+    try:
+        return confusion(*arguments[:2], float(threshold))
+    except (TypeError, ValueError):  # no number, and so no threshold
+        return threshold
 
 
 FUNCTIONS["5.2"] = FunctionAnswer(

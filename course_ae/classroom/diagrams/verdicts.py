@@ -56,7 +56,10 @@ def _numbers(axes: Axes, left: float, values: np.ndarray, form: str, high: float
 
 
 def number_line(scores: np.ndarray, labels: np.ndarray, threshold: float) -> Figure:
-    """A handful of scores on a line, a threshold, and beside it the table of the four outcomes."""
+    """A handful of scores (N,) on a line, a threshold, and the table of the four outcomes.
+
+    Labels (N,) are 1 for defective.
+    """
     figure, axes = canvas(9, 2.5)
     place = _scale(scores, 0.5, 5.3)
     middle, top = place(threshold), 1.75
@@ -95,7 +98,10 @@ def _outcomes(axes: Axes, tn: int, fp: int, fn: int, tp: int) -> None:
 
 
 def search(scores: np.ndarray, labels: np.ndarray) -> Figure:
-    """Every threshold that makes a difference, and below it how many errors it makes."""
+    """Every threshold that tells scores (N,) apart, and below it how many errors it makes.
+
+    Labels (N,) are 1 for defective.
+    """
     figure, axes = canvas(9, 3.1)
     candidates, fp, fn = count_errors(scores, labels)
     half = np.diff(np.unique(scores)).min() / 2
