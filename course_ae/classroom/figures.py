@@ -398,20 +398,28 @@ def steps_of(values: np.ndarray) -> np.ndarray:
 
 
 def error_curve(scores: Scores, name: str, threshold: float) -> Figure:
-    """False positives, false negatives and their sum on the calibration part."""
-    values, labels = scores.part(name, "calibration")
-    _, fp, fn = count_errors(values, labels)  # of one threshold between each two jumps
-    figure, (axes,) = panels(1, 7, 3)
+    """False positives, false negatives and their sum at each candidate of the calibration part.
+
+    The candidates stand side by side, however far their values lie apart.
+    """
+    candidates, fp, fn = count_errors(*scores.part(name, "calibration"))
+    figure, (axes,) = panels(1, 8, 3)
     for label, counts, colour, line in (
         ("false positives", fp, BLUE, "--"),
         ("false negatives", fn, RED, ":"),
         ("errors", fp + fn, "black", "-"),
     ):
-        axes.step(steps_of(values), counts, line, where="post", color=colour, label=label)
-    axes.axvline(threshold, color=GREEN, lw=2, alpha=0.7, label="chosen threshold")
-    axes.set_xlabel(f"threshold on the {SCORE_NAMES[name]} difference score")
+        axes.plot(counts, line, color=colour, marker=".", label=label)
+    chosen = int(np.argmin(np.abs(candidates - threshold)))
+    axes.axvline(chosen, color=GREEN, lw=3, alpha=0.6, label="chosen threshold")
+    last = len(candidates) - 1
+    inner = np.unique(np.linspace(0, last, 8).astype(int))[1:-1]
+    ticks = {0: "all\ndefective", last: "all\ngood", **{i: f"{candidates[i]:.2g}" for i in inner}}
+    axes.set_xticks(list(ticks), list(ticks.values()), fontsize=9)
+    axes.yaxis.set_major_locator(MaxNLocator(integer=True))
+    axes.set_xlabel(f"candidate thresholds on the {SCORE_NAMES[name]} difference score, in order")
     axes.set_ylabel("calibration images")
-    axes.legend(fontsize=8)
+    axes.legend(fontsize=9, loc="upper left", bbox_to_anchor=(1, 1))
     return figure
 
 
