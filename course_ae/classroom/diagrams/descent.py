@@ -1,6 +1,7 @@
 """Lesson 03: gradient descent, downhill on the loss of one weight."""
 
 from collections.abc import Sequence
+from itertools import pairwise
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -45,7 +46,7 @@ def downhill(rate: float = 0.15, steps: int = 4) -> Figure:
     draw_hill(axes)
     visited = descend(rate, steps)
     axes.plot(visited, hill(visited), "o", c=ORANGE, ms=8, mec="black", zorder=3)
-    for before, after in zip(visited, visited[1:], strict=False):
+    for before, after in pairwise(visited):
         axes.annotate("", (after, hill(after)), (before, hill(before)),
                       arrowprops={"arrowstyle": "-|>", "color": "black", "shrinkA": 4})  # fmt: skip
     near = visited[0] + np.array([-0.75, 0.75])
@@ -54,8 +55,8 @@ def downhill(rate: float = 0.15, steps: int = 4) -> Figure:
     beside = {"fontsize": 10, "va": "center"}
     axes.text(visited[0] + 0.35, hill(visited[0]) + 4.5, "slope here: the gradient, steep and "
               "negative,\nso w must grow", color=RED, **beside)  # fmt: skip
-    axes.text(visited[1] + 0.55, hill(visited[1]) + 1.8, "a step: minus learning rate times gradient",
-              **beside)  # fmt: skip
+    words = "a step: minus learning rate times gradient"
+    axes.text(visited[1] + 0.55, hill(visited[1]) + 1.8, words, **beside)
     axes.text(BEST, 2.4, "flat: gradient 0", ha="center", fontsize=10)
     return figure
 
