@@ -55,8 +55,8 @@ def downhill(rate: float = 0.15, steps: int = 4) -> Figure:
     beside = {"fontsize": 10, "va": "center"}
     axes.text(visited[0] + 0.35, hill(visited[0]) + 4.5, "slope here: the gradient, steep and "
               "negative,\nso w must grow", color=RED, **beside)  # fmt: skip
-    words = "a step: minus learning rate times gradient"
-    axes.text(visited[1] + 0.55, hill(visited[1]) + 1.8, words, **beside)
+    words = "a step: minus learning rate\ntimes gradient"
+    axes.text(visited[1] + 0.55, hill(visited[1]) + 2.6, words, **beside)
     axes.text(BEST, 2.4, "flat: gradient 0", ha="center", fontsize=10)
     return figure
 
