@@ -33,8 +33,8 @@ def test_diagrams_are_drawn_no_wider_than_a_page_in_letters_one_can_read():
     for figure in drawn():
         assert png(figure).startswith(b"\x89PNG") and figure.get_size_inches()[0] <= 9
         figure.canvas.draw()
-        words = [text for text in figure.findobj(lambda artist: hasattr(artist, "get_fontsize"))
-                 if text.get_visible() and text.get_text()]  # fmt: skip
+        words = [text for axes in figure.axes for text in (*axes.texts, axes.title)]
+        words += [text for legend in figure.legends for text in legend.get_texts()]
         page = figure.bbox.padded(2)
         for text in words:
             box = text.get_window_extent()

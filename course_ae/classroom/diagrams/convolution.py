@@ -75,7 +75,7 @@ def strides(size: int = 7, kernel: int = 3, stride: int = 2, padding: int = 1) -
 def answers(image: np.ndarray, seen: Sequence[np.ndarray], titles: Sequence[str]) -> Figure:
     """An image (H, W), and what kernels answer to it (h, w) each, white where they answer 0."""
     top = max(np.quantile(np.abs(one), 0.995) for one in seen)
-    figure, axes = panels(1 + len(seen), 8.6, 2.9)
+    figure, axes = panels(1 + len(seen), 6.4, 2.1)
     draw_image(axes[0], image, titles[0])
     for ax, one, title in zip(axes[1:], seen, titles[1:], strict=True):
         drawn = draw_image(ax, one, title, cmap="PuOr_r", vmin=-top, vmax=top)
@@ -154,7 +154,7 @@ def receptive_fields(image: np.ndarray, fields: dict[str, int]) -> Figure:
         image: the image.
         fields: the side of the square in pixels by the layer's name, from small to large.
     """
-    figure, (axes,) = panels(1, 5.8, 3.7)
+    figure, (axes,) = panels(1, 4.9, 3)
     draw_image(axes, image)
     middle = len(image) / 2 - 0.5
     styles = zip(WINDOW_COLOURS, ("-", "--", "-.", ":"), strict=True)
