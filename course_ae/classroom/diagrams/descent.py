@@ -19,7 +19,7 @@ def hill(weight: np.ndarray | float) -> np.ndarray | float:
 
 
 def descend(rate: float, steps: int, weight: float = START) -> np.ndarray:
-    """The weights (steps + 1,) that gradient descent visits on the hill."""
+    """The weights (S,) that gradient descent visits on the hill, the first one and all `steps`."""
     visited = [weight]
     for _ in range(steps):
         visited.append(visited[-1] - rate * 2 * (visited[-1] - BEST))
