@@ -18,7 +18,6 @@ from course_ae import thresholds
 from course_ae.baselines import LinearAutoencoder
 from course_ae.classroom.function_answers import FUNCTIONS, FunctionAnswer
 from course_ae.datasets.mvtec_ad import OFFICIAL, Official
-from course_ae.model import CHANNELS
 from course_ae.preprocessing import split_train_val
 from course_ae.scoring import FLOOR, Scores
 from course_ae.ssim import l2_loss, ssim_components, ssim_loss
@@ -116,7 +115,6 @@ def largest_gain(tried: Sequence[dict[str, Any]], measure: str) -> str:
 
 
 EXAMPLE = thresholds.Confusion(tn=11, fp=3, fn=2, tp=42)  # at the slides' sizes
-CONV2 = CHANNELS[0] * 25 * CHANNELS[1]  # weights of the 5x5 convolution
 
 # The right answer, then the usual mistakes.
 ANSWERS: dict[str, Callable[..., tuple]] = {
@@ -138,8 +136,6 @@ ANSWERS: dict[str, Callable[..., tuple]] = {
         twins(n, 0.05, seed).mean(),
     ),
     "2.3": lambda: ({"screw", "pill"}, {"pill"}, {"screw", "pill", "bottle"}),
-    "3.1": lambda: ((227 - 11) // 4 + 1, 227 // 4, (227 - 11) // 4),
-    "3.2": lambda: (CONV2 + 3 * CHANNELS[1], CONV2, 25 * CHANNELS[1] + 3 * CHANNELS[1]),
     "3.3": lambda pca, x: (
         enough(pca, x),
         enough(pca, x, l2_loss),

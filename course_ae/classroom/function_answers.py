@@ -4,90 +4,70 @@ Students, read no further! `exercises.check` calls a student's function and ours
 arguments. What it says of each mistake, and the hints, stand in exercises.toml.
 """
 
-from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Any
 
-import numpy as np
-
-from course_ae.thresholds import confusion, count_errors
+# Lesson 03: max pooling, and a transposed convolution in one dimension.
 
 
-def returned(result: Any, arguments: tuple) -> Any:
-    """What is compared of most functions: what they return."""
-    return result
+def _windows(image: Tensor, size: int, stride: int) -> Tensor:
+    """All windows of an image (H, W) that lie inside it, (h, w, size, size)."""
+    return image.unfold(0, size, stride).unfold(1, size, stride)
 
 
-@dataclass(frozen=True)
-class FunctionAnswer:
-    """A function that a student shall write."""
-
-    right: Callable
-    wrong: tuple[Callable, ...]  # usual mistakes, in the order of their sentences
-    cases: Callable[[], list[tuple]]  # the arguments of each call, new ones each time
-    observe: Callable[[Any, tuple], Any] = returned  # from what it returns and what it was given
+def _max_pool(image: Tensor, size: int, stride: int) -> Tensor:
+    return _windows(image, size, stride).amax(dim=(2, 3))
 
 
-FUNCTIONS: dict[str, FunctionAnswer] = {}
+def _mean_pool(image: Tensor, size: int, stride: int) -> Tensor:
+    return _windows(image, size, stride).mean(dim=(2, 3))
 
 
-# Lesson 05.
+def _side_by_side(image: Tensor, size: int, stride: int) -> Tensor:
+    return _max_pool(image, size, size)
 
 
-def cheapest_threshold(
-    scores: np.ndarray, labels: np.ndarray, false_alarm: float, missed: float
-) -> float:
-    """The lowest of the thresholds on scores (N,) with labels (N,) that cost least in total."""
-    candidates, fp, fn = count_errors(scores, labels)
-    return float(candidates[np.argmin(false_alarm * fp + missed * fn)])
+def _too_many_places(image: Tensor, size: int, stride: int) -> Tensor:
+    """Cuts windows off at the border instead of leaving them out."""
+    rows, columns = (range(0, side, stride) for side in image.shape)
+    return torch.tensor([[image[i : i + size, j : j + size].max() for j in columns] for i in rows])
 
 
-def highest_of_cheapest(
-    scores: np.ndarray, labels: np.ndarray, false_alarm: float, missed: float
-) -> float:
-    """The same, arrays (N,) as there, but of equally cheap thresholds the highest."""
-    candidates, fp, fn = count_errors(scores, labels)
-    costs = false_alarm * fp + missed * fn
-    return float(candidates[np.flatnonzero(costs == costs.min())[-1]])
+def _images_to_pool() -> list[tuple]:
+    dice = torch.Generator().manual_seed(0)
+    shapes = (((7, 9), 3, 2), ((6, 8), 3, 2), ((8, 8), 2, 2), ((9, 7), 4, 3))
+    # Below 0, so that a result that begins at 0 is found out.
+    return [(torch.rand(*shape, generator=dice) - 2, *rest) for shape, *rest in shapes]
 
 
-def cheapest_in_between(
-    scores: np.ndarray, labels: np.ndarray, false_alarm: float, missed: float
-) -> float:
-    """The same, arrays (N,) as there, but all are never called defective, and never all good."""
-    candidates, fp, fn = count_errors(scores, labels)
-    return float(candidates[1 + np.argmin((false_alarm * fp + missed * fn)[1:-1])])
-
-
-def scores_with_prices() -> list[tuple]:
-    """Scores, labels, and the prices of a false alarm and of a missed defect."""
-    rng = np.random.default_rng(5)
-    labels = np.arange(40) % 2
-    mixed = rng.normal(labels, 1.0)
-    few = np.array([2.0, 7, 4, 1, 9, 6, 3, 8]), np.array([0, 1, 1, 0, 1, 0, 0, 1])
-    hidden = np.array([3.0, 1, 2, 4]), np.array([0, 1, 0, 1])  # the lowest score is a defect
-    return [(mixed, labels, 1, 5), (mixed, labels, 5, 1), (*few, 1, 1), (*hidden, 1, 100),
-            (*hidden, 1, 1)]  # fmt: skip
-
-
-def verdicts_of(threshold: Any, arguments: tuple) -> Any:
-    """A threshold is as good as any other that gives the same verdicts."""
-    try:
-        return confusion(*arguments[:2], float(threshold))
-    except (TypeError, ValueError):  # no number, and so no threshold
-        return threshold
-
-
-FUNCTIONS["5.2"] = FunctionAnswer(
-    cheapest_threshold,
-    wrong=(
-        lambda scores, labels, false_alarm, missed: cheapest_threshold(scores, labels, 1, 1),
-        lambda scores, labels, false_alarm, missed: cheapest_threshold(
-            scores, labels, missed, false_alarm
-        ),
-        highest_of_cheapest,
-        cheapest_in_between,
-    ),
-    cases=scores_with_prices,
-    observe=verdicts_of,
+FUNCTIONS["3.1"] = FunctionAnswer(
+    _max_pool, (_mean_pool, _side_by_side, _too_many_places), _images_to_pool
 )
+
+
+def _grow(numbers: Tensor, kernel: Tensor, stride: int) -> Tensor:
+    return F.conv_transpose1d(numbers[None, None], kernel[None, None], stride=stride)[0, 0]
+
+
+def _overwrite(numbers: Tensor, kernel: Tensor, stride: int) -> Tensor:
+    """Where prints overlap, the last one alone is left."""
+    line = torch.zeros((len(numbers) - 1) * stride + len(kernel))
+    for i, number in enumerate(numbers):
+        line[i * stride : i * stride + len(kernel)] = number * kernel
+    return line
+
+
+def _unweighted(numbers: Tensor, kernel: Tensor, stride: int) -> Tensor:
+    return _grow(torch.ones_like(numbers), kernel, stride)
+
+
+def _without_stride(numbers: Tensor, kernel: Tensor, stride: int) -> Tensor:
+    return _grow(numbers, kernel, 1)
+
+
+def _lines_to_grow() -> list[tuple]:
+    kernels = (([1.0, 2.0, 1.0], 2), ([1.0, -1.0, 0.5, 3.0], 3), ([2.0, 1.0, 4.0], 1))
+    numbers = ([1.0, 0.0, 2.0, 3.0], [2.0, -1.0], [0.5, 1.0, 3.0])
+    pairs = zip(numbers, kernels, strict=True)
+    return [(torch.tensor(line), torch.tensor(kernel), s) for line, (kernel, s) in pairs]
+
+
+FUNCTIONS["3.2"] = FunctionAnswer(_grow, (_overwrite, _unweighted, _without_stride), _lines_to_grow)

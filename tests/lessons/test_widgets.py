@@ -9,6 +9,7 @@ import torch
 from course_ae import metrics, scoring, ssim
 from course_ae.baselines import LinearAutoencoder
 from course_ae.classroom import widgets
+from course_ae.classroom.diagrams.descent import descend
 from course_ae.classroom.layers import outputs
 from course_ae.classroom.quizzes import questions, reply
 from course_ae.classroom.widgets.code_size import off_in_stains, squeezed
@@ -213,6 +214,20 @@ def test_the_code_size_explorer_shows_what_the_linear_autoencoder_draws(bottles,
             np.testing.assert_allclose(artist.get_array(), smaller(x)[0, 0], atol=1e-4)
         loss = ssim.ssim_loss(smaller(bottles[:1]), bottles[:1]).item()
         assert f"k = {size}: 1 - SSIM of the good image {loss:.3f}" in explorer.sentence.value
+
+
+def test_the_descent_explorer_walks_leaps_and_diverges():
+    explorer = widgets.descent_explorer()
+    control = explorer.controls["rate"]
+    assert control.value == 0.1 and (control.min, control.max) == (0.01, 1.1)
+    told = {0.01: "hardly moved", 0.5: "it walks downhill.", 0.9: "still comes down",
+            1.0: "for ever", 1.1: "lands higher"}  # fmt: skip
+    for rate, words in told.items():
+        control.value = rate
+        assert words in explorer.sentence.value
+        visited = descend(rate, 10)
+        assert f"w is {visited[-1]:.3g}" in explorer.sentence.value
+        assert len(explorer.view.losses.get_ydata()) == len(visited) == 11
 
 
 def test_a_stain_is_off_by_its_distance_to_the_clean_image_and_a_mean_image_takes_it_away(

@@ -1,5 +1,5 @@
 """Pictures of ideas, drawn by code in the course's colours; each returns a figure for `show`."""
 
-from course_ae.classroom.diagrams import verdicts
+from course_ae.classroom.diagrams import convolution, descent, hourglass, verdicts
 
-__all__ = ["verdicts"]
+__all__ = ["convolution", "descent", "hourglass", "verdicts"]
