@@ -4,7 +4,96 @@ Students, read no further! `exercises.check` calls a student's function and ours
 arguments. What it says of each mistake, and the hints, stand in exercises.toml.
 """
 
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
 
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from course_ae.thresholds import confusion, count_errors
+
+
+def returned(result: Any, arguments: tuple) -> Any:
+    """What is compared of most functions: what they return."""
+    return result
+
+
+@dataclass(frozen=True)
+class FunctionAnswer:
+    """A function that a student shall write."""
+
+    right: Callable
+    wrong: tuple[Callable, ...]  # usual mistakes, in the order of their sentences
+    cases: Callable[[], list[tuple]]  # the arguments of each call, new ones each time
+    observe: Callable[[Any, tuple], Any] = returned  # from what it returns and what it was given
+
+
+FUNCTIONS: dict[str, FunctionAnswer] = {}
+
+
+# Lesson 05.
+
+
+def cheapest_threshold(
+    scores: np.ndarray, labels: np.ndarray, false_alarm: float, missed: float
+) -> float:
+    """The lowest of the thresholds on scores (N,) with labels (N,) that cost least in total."""
+    candidates, fp, fn = count_errors(scores, labels)
+    return float(candidates[np.argmin(false_alarm * fp + missed * fn)])
+
+
+def highest_of_cheapest(
+    scores: np.ndarray, labels: np.ndarray, false_alarm: float, missed: float
+) -> float:
+    """The same, arrays (N,) as there, but of equally cheap thresholds the highest."""
+    candidates, fp, fn = count_errors(scores, labels)
+    costs = false_alarm * fp + missed * fn
+    return float(candidates[np.flatnonzero(costs == costs.min())[-1]])
+
+
+def cheapest_in_between(
+    scores: np.ndarray, labels: np.ndarray, false_alarm: float, missed: float
+) -> float:
+    """The same, arrays (N,) as there, but all are never called defective, and never all good."""
+    candidates, fp, fn = count_errors(scores, labels)
+    return float(candidates[1 + np.argmin((false_alarm * fp + missed * fn)[1:-1])])
+
+
+def scores_with_prices() -> list[tuple]:
+    """Scores, labels, and the prices of a false alarm and of a missed defect."""
+    rng = np.random.default_rng(5)
+    labels = np.arange(40) % 2
+    mixed = rng.normal(labels, 1.0)
+    few = np.array([2.0, 7, 4, 1, 9, 6, 3, 8]), np.array([0, 1, 1, 0, 1, 0, 0, 1])
+    hidden = np.array([3.0, 1, 2, 4]), np.array([0, 1, 0, 1])  # the lowest score is a defect
+    return [(mixed, labels, 1, 5), (mixed, labels, 5, 1), (*few, 1, 1), (*hidden, 1, 100),
+            (*hidden, 1, 1)]  # fmt: skip
+
+
+def verdicts_of(threshold: Any, arguments: tuple) -> Any:
+    """A threshold is as good as any other that gives the same verdicts."""
+    try:
+        return confusion(*arguments[:2], float(threshold))
+    except (TypeError, ValueError):  # no number, and so no threshold
+        return threshold
+
+
+FUNCTIONS["5.2"] = FunctionAnswer(
+    cheapest_threshold,
+    wrong=(
+        lambda scores, labels, false_alarm, missed: cheapest_threshold(scores, labels, 1, 1),
+        lambda scores, labels, false_alarm, missed: cheapest_threshold(
+            scores, labels, missed, false_alarm
+        ),
+        highest_of_cheapest,
+        cheapest_in_between,
+    ),
+    cases=scores_with_prices,
+    observe=verdicts_of,
+)
 # Lesson 03: max pooling, and a transposed convolution in one dimension.
 
 

@@ -3,17 +3,22 @@
 That the lessons' stubs run clean and their solutions are accepted, nbval shows on the notebooks.
 """
 
+import inspect
 import re
 
+import nbformat
 import numpy as np
 import pytest
 import torch
 
+from course_ae import ssim
 from course_ae.baselines import LinearAutoencoder
 from course_ae.classroom.answers import EXERCISES
-from course_ae.classroom.exercises import verdict
+from course_ae.classroom.exercises import check, hint, verdict
 from course_ae.classroom.function_answers import FUNCTIONS
+from course_ae.command import notebooks
 from course_ae.scoring import Scores
+from course_ae.support.errors import CourseError
 from course_ae.thresholds import split_test
 
 
@@ -131,3 +136,72 @@ def test_a_function_that_raises_or_gives_something_else_gets_a_sentence(name):
     for other in ("teapot", -123.4, [[1], [2, 3]], object()):
         said = verdict(name, lambda *arguments, other=other: other)
         assert said.startswith("not yet. Its results are not the expected ones.")
+
+
+def test_a_threshold_with_the_same_verdicts_is_as_right():
+    def elsewhere(scores, labels, false_alarm, missed):
+        tried = [scores.min() - 1, *(np.sort(scores) + 1e-6)]
+        costs = [false_alarm * ((scores > t) & (labels == 0)).sum()
+                 + missed * ((scores <= t) & (labels == 1)).sum() for t in tried]  # fmt: skip
+        return tried[np.argmin(costs)]
+
+    assert verdict("5.2", elsewhere) == "right."
+
+
+@each
+def test_hints_are_printed_one_by_one(name, capsys):
+    for number, text in enumerate(EXERCISES[name].hints, 1):
+        hint(name, number)
+        assert f"Exercise {name}: {text}" in capsys.readouterr().out
+    with pytest.raises(CourseError, match="hints 1 to"):
+        hint(name, len(EXERCISES[name].hints) + 1)
+
+
+def test_a_check_without_what_it_is_computed_from_says_how_to_call_it():
+    assert verdict("5.3", 1.0) == 'call it as its cell does, check("5.3", answer, scores).'
+
+
+def test_every_lesson_hands_over_what_its_exercises_are_computed_from():
+    for path in notebooks.lessons():
+        for cell in nbformat.read(path, as_version=4).cells:
+            for name, rest in re.findall(r'check\("([\d.]+)", answer(.*)\)', cell.source):
+                wanted = inspect.signature(EXERCISES[name].answers).parameters
+                assert rest.count(", ") == len(wanted)
+
+
+def test_an_exercise_that_does_not_exist_names_the_nearest(capsys):
+    with pytest.raises(CourseError, match=r"no exercise '5\.22'; did you mean '5\.2'\?"):
+        check("5.22", 1)
+
+
+def test_every_exercise_has_a_stub_and_a_solution_in_its_lesson():
+    found = {"exercise": [], "solution": []}
+    for path in notebooks.lessons():
+        for cell in nbformat.read(path, as_version=4).cells:
+            for tag in found:
+                if tag in cell.metadata.get("tags", []):
+                    (name,) = re.findall(r'check\("([\d.]+)", \w+', cell.source)
+                    assert name.startswith(f"{int(path.name[:2])}.")
+                    found[tag].append(name)
+                    is_function = name in FUNCTIONS
+                    start = "def " if is_function else "answer = None\n"
+                    assert cell.source.startswith(start) is (tag == "exercise")
+                    none = "it returns nothing yet" if is_function else "no answer yet"
+                    says = none if tag == "exercise" else "right."
+                    assert f"Exercise {name}: {says}" in cell.outputs[0].text
+    assert found["exercise"] == found["solution"] == list(EXERCISES)
+
+
+def test_answers_of_arrays_tensors_and_capitals_count(given):
+    right = EXERCISES["3.3"].answers(*given["3.3"])[0]
+    assert verdict("3.3", np.int64(right), *given["3.3"]) == "right."
+    assert verdict("2.1", " Green ") == "right."
+    assert verdict("2.3", ["Pill", "screw"]) == "right."
+    assert verdict("6.2", torch.tensor(0.8333)) == "right."
+
+
+def test_what_the_exercises_compute_is_what_the_package_computes(bottles):
+    x = bottles[:1]
+    share = EXERCISES["4.2"].answers(x)[0]
+    losses = [ssim.ssim_loss(x.roll(n, dims=-1), x).item() for n in (1, 6)]
+    assert share == pytest.approx(losses[0] / losses[1])
