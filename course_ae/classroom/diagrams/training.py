@@ -47,12 +47,14 @@ def patience(losses: Sequence[float], patience: int, stopped: int, best: int) ->
     epochs = range(1, len(losses) + 1)
     axes.plot(epochs[:stopped], losses[:stopped], "-o", c=BLUE, label="validation loss")
     axes.plot(epochs[stopped:], losses[stopped:], "o", mfc="none", c=BLUE, label="never happens")
-    lowest, waited = float("inf"), 0
+    lowest = before = float("inf")
+    waited = 0
     for epoch, loss in zip(epochs[:stopped], losses, strict=False):
         waited = 0 if loss < lowest else waited + 1
-        lowest = min(lowest, loss)
-        text, place = (f"waits {waited}", (0, 9)) if waited else ("best", (-4, -19))
-        axes.annotate(text, (epoch, loss), place, textcoords="offset points", ha="center")
+        place = (-4, -19) if loss < before else (-8, 9)  # beside the line, not on it
+        axes.annotate(f"waits {waited}" if waited else "best", (epoch, loss), place,
+                      textcoords="offset points", ha="center")  # fmt: skip
+        lowest, before = min(lowest, loss), loss
     axes.plot(best, losses[best - 1], "*", c=RED, ms=15, label="weights that are kept")
     label = f"stops: waited {patience}" if waited == patience else "the last epoch"
     axes.axvline(stopped + 0.5, color=ORANGE, ls="--", label=label)
