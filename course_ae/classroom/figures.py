@@ -262,6 +262,20 @@ def plot_losses(axes: Axes, history: Sequence[dict[str, float]]) -> None:
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
 
 
+def loss_axis(axes: Axes) -> None:
+    """Equal ratios of losses, equally far apart, where they differ much; else only their range.
+
+    On an axis that begins at 0 a network and its opponents, all near 0.1, look alike.
+    """
+    low, high = axes.dataLim.intervaly
+    if 0 < 3 * low < high:
+        axes.set_yscale("log")
+        axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+        axes.yaxis.set_major_formatter(lambda value, _: f"{value:g}")  # see `literal`
+        axes.yaxis.set_minor_locator(NullLocator())
+        axes.set_ylabel(f"{axes.get_ylabel()} (log)")
+
+
 def learning_curves(
     history: Sequence[dict[str, float]],
     best_epoch: int,
@@ -285,7 +299,7 @@ def learning_curves(
         if value is not None:
             axes.axhline(value, color="black", ls=line, lw=1.2, label=f"{name}, validation")
     axes.set_ylabel("loss")
-    axes.set_ylim(bottom=0)
+    loss_axis(axes)
     axes.legend(fontsize=8)
     return figure
 
@@ -313,7 +327,7 @@ def recorded_curves(curves: dict[str, Sequence[RecordedRun]]) -> Figure:
                 axes.axhline(value, color="black", ls=mark, lw=1.2, label=name)
         axes.set_title(f"trained with {LOSS_NAMES[loss]}", fontsize=10)
         axes.set(xlabel="epoch", ylabel="validation loss")
-        axes.set_ylim(bottom=0)
+        loss_axis(axes)
         axes.xaxis.set_major_locator(MaxNLocator(integer=True))
         axes.legend(fontsize=8)
     return figure

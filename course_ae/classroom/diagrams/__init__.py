@@ -1,5 +1,12 @@
 """Pictures of ideas, drawn by code in the course's colours; each returns a figure for `show`."""
 
-from course_ae.classroom.diagrams import convolution, descent, hourglass, verdicts
+from course_ae.classroom.diagrams import (
+    convolution,
+    descent,
+    hourglass,
+    similarity,
+    training,
+    verdicts,
+)
 
-__all__ = ["convolution", "descent", "hourglass", "verdicts"]
+__all__ = ["convolution", "descent", "hourglass", "similarity", "training", "verdicts"]
