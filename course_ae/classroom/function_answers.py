@@ -117,13 +117,20 @@ def _hold_out_images(
 def _split_facts(result: Any, arguments: tuple) -> Any:
     """What is right about a split: all used once, no leak, held-out originals, not mere neighbours.
 
-    What comes after a fault is 0, so that a fault looks the same whatever the split.
+    What comes after a fault is 0, so that a fault looks the same whatever the split; what is no
+    split at all is NaN.
     """
+    original = arguments[0]
     if result is None:
         return None
-    original = arguments[0]
-    train, val = (np.asarray(part).astype(int).ravel() for part in result)
-    if not np.array_equal(np.sort(np.concatenate([train, val])), np.arange(len(original))):
+    try:
+        train, val = (np.asarray(part, int).ravel() for part in result)
+    except (TypeError, ValueError):
+        return np.nan
+    places = np.sort(np.concatenate([train, val]))
+    if len(places) != len(original):
+        return np.nan
+    if not np.array_equal(places, np.arange(len(original))):
         return [0, 0, 0, 0]
     if np.isin(original[val], original[train]).any():
         return [1, 0, 0, 0]
