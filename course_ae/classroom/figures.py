@@ -207,6 +207,15 @@ def maps(images: Sequence[np.ndarray], titles: Sequence[str], colourbars: bool =
     return figure
 
 
+def mean_and_deviation(mean: np.ndarray, deviation: np.ndarray) -> Figure:
+    """A mean image (H, W) in gray, and how much each pixel varies (H, W) in cividis, from 0."""
+    figure, (left, right) = panels(2, 6.4, 2.8)
+    draw_image(left, mean, "mean image")
+    drawn = draw_image(right, deviation, "deviation map", cmap="cividis", vmin=0, vmax=None)
+    figure.colorbar(drawn, ax=right, shrink=0.85)
+    return figure
+
+
 def components(mean: np.ndarray, pictures: np.ndarray, titles: Sequence[str]) -> Figure:
     """A mean image (H, W) and the components (K, H, W) of PCA, white where they change nothing.
 

@@ -4,9 +4,22 @@ from course_ae.classroom.diagrams import (
     convolution,
     descent,
     hourglass,
+    inputs,
+    road,
     similarity,
+    tiles,
     training,
     verdicts,
 )
 
-__all__ = ["convolution", "descent", "hourglass", "similarity", "training", "verdicts"]
+__all__ = [
+    "convolution",
+    "descent",
+    "hourglass",
+    "inputs",
+    "road",
+    "similarity",
+    "tiles",
+    "training",
+    "verdicts",
+]
