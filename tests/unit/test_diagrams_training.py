@@ -4,7 +4,7 @@ import pytest
 from matplotlib.text import Text
 
 from course_ae.classroom import diagrams, figures
-from course_ae.classroom.function_answers import curves, stopping
+from course_ae.classroom.function_answers.lesson_04 import curves, stopping
 
 PLAYED = [0.5, 0.4, 0.6, 0.3, 0.35, 0.34, 0.2]
 DRAWN = {
