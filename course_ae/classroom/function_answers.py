@@ -8,6 +8,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+import torch
+from torch import Tensor
+
 
 def returned(result: Any, arguments: tuple) -> Any:
     """What is compared of most functions: what they return."""
@@ -24,4 +27,87 @@ class FunctionAnswer:
     observe: Callable[[Any, tuple], Any] = returned  # from what it returns and what it was given
 
 
+# 8.3, a stain of one's own: any will do, so what is compared is the first promise that it breaks.
+
+
+def _clean() -> list[tuple[Tensor]]:
+    """Images of two sizes, with black and white pixels, which a stain may leave as they are."""
+    generator = torch.Generator().manual_seed(0)
+    shapes = ((3, 1, 40, 60), (1, 1, 33, 33))
+    return [
+        ((1.5 * torch.rand(shape, generator=generator) - 0.25).clamp(0, 1),) for shape in shapes
+    ]
+
+
+def _broken_promise(result: Any, arguments: tuple) -> int | None:
+    """Which sentence of 8.3 holds, from 1; 0 for a good stain, None for no answer."""
+    if result is None:
+        return None
+    (given,) = arguments
+    (x,) = next(case for case in _clean() if case[0].shape == given.shape)
+    if not _is_pair(result, x):
+        return 1
+    stained, mask = result
+    changes = (stained - x).abs()[:, 0]  # (B, H, W)
+    good = (
+        torch.equal(given, x),
+        bool(stained.min() >= 0 and stained.max() <= 1),
+        bool(changes.amax(dim=(1, 2)).min() > 0),
+        # Changes that no eye would see may be marked or not.
+        bool((mask | (changes < 0.02)).all() and (changes > 0)[mask].all()),
+    )
+    return next((i for i, kept in enumerate(good, 2) if not kept), 0)
+
+
+def _is_pair(result: Any, x: Tensor) -> bool:
+    if not (isinstance(result, tuple | list) and len(result) == 2):
+        return False
+    stained, mask = result
+    return (
+        isinstance(stained, Tensor) and stained.shape == x.shape and stained.is_floating_point()
+        and isinstance(mask, Tensor) and mask.shape == x[:, 0].shape and mask.dtype == torch.bool
+    )  # fmt: skip
+
+
+def _light(x: Tensor) -> tuple[Tensor, Tensor]:
+    """A band of light from the left to the right."""
+    stained = x.clone()
+    stained[..., 10:20, :] += 0.3
+    stained = stained.clamp(0, 1)
+    return stained, (stained - x).abs()[:, 0] > 0
+
+
+def _light_alone(x: Tensor) -> Tensor:
+    return _light(x)[0]
+
+
+def _light_in_place(x: Tensor) -> tuple[Tensor, Tensor]:
+    mask = _light(x)[1]
+    x[..., 10:20, :] += 0.3
+    return x.clamp_(0, 1), mask
+
+
+def _glare(x: Tensor) -> tuple[Tensor, Tensor]:
+    stained = x.clone()
+    stained[..., 10:20, :] += 0.3
+    return stained, (stained - x).abs()[:, 0] > 0
+
+
+def _nothing(x: Tensor) -> tuple[Tensor, Tensor]:
+    return x.clone(), torch.zeros_like(x[:, 0], dtype=torch.bool)
+
+
+def _whole_band(x: Tensor) -> tuple[Tensor, Tensor]:
+    mask = torch.zeros_like(x[:, 0], dtype=torch.bool)
+    mask[:, 10:20] = True
+    return _light(x)[0], mask
+
+
 FUNCTIONS: dict[str, FunctionAnswer] = {}
+
+FUNCTIONS["8.3"] = FunctionAnswer(
+    _light,
+    (_light_alone, _light_in_place, _glare, _nothing, _whole_band),
+    _clean,
+    _broken_promise,
+)
