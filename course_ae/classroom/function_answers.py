@@ -11,6 +11,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from course_ae.corruption import VISIBLE
+
 
 def returned(result: Any, arguments: tuple) -> Any:
     """What is compared of most functions: what they return."""
@@ -40,33 +42,29 @@ def _clean() -> list[tuple[Tensor]]:
 
 
 def _broken_promise(result: Any, arguments: tuple) -> int | None:
-    """Which sentence of 8.3 holds, from 1; 0 for a good stain, None for no answer."""
+    """Which mistake it is, from 1; 0 for a good stain, -1 for an odd answer, None for no answer."""
     if result is None:
         return None
+    parts = list(result) if isinstance(result, tuple | list) else [result]
+    if not all(isinstance(part, Tensor) for part in parts):
+        return -1
     (given,) = arguments
     (x,) = next(case for case in _clean() if case[0].shape == given.shape)
-    if not _is_pair(result, x):
+    if [(part.shape, part.dtype) for part in parts] != [
+        (x.shape, x.dtype),
+        (x[:, 0].shape, torch.bool),
+    ]:
         return 1
-    stained, mask = result
+    stained, mask = parts
     changes = (stained - x).abs()[:, 0]  # (B, H, W)
-    good = (
+    kept = (
         torch.equal(given, x),
         bool(stained.min() >= 0 and stained.max() <= 1),
         bool(changes.amax(dim=(1, 2)).min() > 0),
         # Changes that no eye would see may be marked or not.
-        bool((mask | (changes < 0.02)).all() and (changes > 0)[mask].all()),
+        bool((mask | (changes < VISIBLE)).all() and (changes > 0)[mask].all()),
     )
-    return next((i for i, kept in enumerate(good, 2) if not kept), 0)
-
-
-def _is_pair(result: Any, x: Tensor) -> bool:
-    if not (isinstance(result, tuple | list) and len(result) == 2):
-        return False
-    stained, mask = result
-    return (
-        isinstance(stained, Tensor) and stained.shape == x.shape and stained.is_floating_point()
-        and isinstance(mask, Tensor) and mask.shape == x[:, 0].shape and mask.dtype == torch.bool
-    )  # fmt: skip
+    return next((i for i, promise in enumerate(kept, 2) if not promise), 0)
 
 
 def _light(x: Tensor) -> tuple[Tensor, Tensor]:

@@ -55,7 +55,7 @@ PUBLISHED = (
         "RIAD (inpainting network, good images only)",
         0.999,
         None,
-        "its paper (repeated: 0.971)",
+        "its paper; repeated by others: 0.971",
     ),
     ("DRAEM (network trained on painted defects)", 0.992, None, "its paper"),
     ("PaDiM (pretrained features)", 0.999, None, "README of the library anomalib"),

@@ -129,9 +129,9 @@ def against_memory() -> list[dict[str, Any]]:
     Drawn products with profile quick, real ones with profile best; each figure is the mean over the
     recorded seeds, or None where one of them has no masks.
     """
-    found = [(f"{name}, drawn", runs(f"drawn-{name}", "quick")) for name in DRAWN]
+    found = [(f"drawn {name}", runs(f"drawn-{name}", "quick")) for name in DRAWN]
     real = {path.name.split("-best-")[0] for path in FOLDER.glob("*-best-*.json")}
-    found += [(f"{name}, real", runs(name, "best")) for name in sorted(real)]
+    found += [(f"real {name}", runs(name, "best")) for name in sorted(real)]
     detectors = {"mean image": "mean image, normalised", "PCA": "PCA, normalised",
                  "network": "normalised"}  # fmt: skip
     rows = []

@@ -29,7 +29,7 @@ def sealed() -> Figure:
         box(axes, x, 1.25, 2.5, 1.05, fill=fill)
         say(axes, x + 1.25, 2.03, name, 11, weight="bold")
         say(axes, x + 1.25, 1.6, what)
-        arrow(axes, (x + 1.25, 1.2), (x + 1.25, 0.78))
+        arrow(axes, (x + 1.25, 1.12), (x + 1.25, 0.76))
         say(axes, x + 1.25, 0.45, use, 10)
     frame(axes, 5.82, 1.17, 2.66, 1.21, RED)
     return figure
