@@ -119,6 +119,11 @@ def hits(maps: Tensor, masks: Sequence[np.ndarray | None]) -> list[bool]:
     return [bool(mask.ravel()[int(one.argmax())]) for one, mask in pairs]
 
 
+def share(found: Sequence[bool]) -> float:
+    """The part that is True; 0 of none."""
+    return sum(found) / max(1, len(found))
+
+
 EXAMPLE = thresholds.Confusion(tn=11, fp=3, fn=2, tp=42)  # at the slides' sizes
 CONV2 = CHANNELS[0] * 25 * CHANNELS[1]  # weights of the 5x5 convolution
 
@@ -188,8 +193,8 @@ ANSWERS: dict[str, Callable[..., tuple]] = {
         0.36 / USUAL_81,
     ),
     "8.2": lambda scores, masks: (
-        np.mean(hits(scores.maps["normalised"], masks)),
-        np.mean(hits(scores.maps["l2"], masks)),
+        share(hits(scores.maps["normalised"], masks)),
+        share(hits(scores.maps["l2"], masks)),
         sum(hits(scores.maps["normalised"], masks)) / len(masks),
     ),
 }
