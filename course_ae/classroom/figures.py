@@ -566,16 +566,19 @@ def _trainings(
 
 
 def ablation(benches: dict[str, Sequence[dict[str, Any]]], measures: Sequence[str]) -> Figure:
-    """The figures of each step, one panel a measure, one line a set of images."""
-    figure, all_axes = panels(len(measures), 4.6 * len(measures), 3.4, sharey=True)
+    """The figures of each step, one panel a measure, one line a set of images.
+
+    The first step is the lowest, so that what gets better climbs to the right.
+    """
+    figure, all_axes = panels(len(measures), 4.4 * len(measures), 3.6, sharey=True)
     for axes, measure in zip(all_axes, measures, strict=True):
         for (name, rows), style in zip(benches.items(), SCORE_STYLES.values(), strict=False):
             colour, line, marker = style
             values = [row[measure] for row in rows]
             axes.plot(values, range(len(rows)), line, marker=marker, c=colour, label=name)
         axes.set_xlabel({"au_pro": "AU-PRO", "auroc": "AUROC"}.get(measure, measure))
-        axes.legend(fontsize=8, loc="lower left")
+        axes.grid(axis="y", alpha=0.3)
+    figure.legend(*all_axes[0].get_legend_handles_labels(), loc="outside upper center", ncols=4)
     steps = [row["step"] for row in next(iter(benches.values()))]
-    all_axes[0].set_yticks(range(len(steps)), steps, fontsize=8)
-    all_axes[0].invert_yaxis()
+    all_axes[0].set_yticks(range(len(steps)), steps, fontsize=9)
     return figure

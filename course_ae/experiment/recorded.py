@@ -123,6 +123,34 @@ def drawn_categories() -> list[dict[str, Any]]:
     return rows
 
 
+def against_memory() -> list[dict[str, Any]]:
+    """A row a product: lesson 08's map from memory alone, the mean image or PCA, and its network's.
+
+    Drawn products with profile quick, real ones with profile best; each figure is the mean over the
+    recorded seeds, or None where one of them has no masks.
+    """
+    found = [(f"drawn {name}", runs(f"drawn-{name}", "quick")) for name in DRAWN]
+    real = {path.name.split("-best-")[0] for path in FOLDER.glob("*-best-*.json")}
+    found += [(f"real {name}", runs(name, "best")) for name in sorted(real)]
+    detectors = {"mean image": "mean image, normalised", "PCA": "PCA, normalised",
+                 "network": "normalised"}  # fmt: skip
+    rows = []
+    for product, some in found:
+        by_run = [{row.detector: row for row in rows_of(run)} for run in some]
+        if by_run and all(set(detectors.values()) <= set(one) for one in by_run):
+            means = {
+                f"{said}, {name}": _mean([getattr(one[key], measure) for one in by_run])
+                for measure, said in (("auroc", "AUROC"), ("au_pro", "AU-PRO"))
+                for name, key in detectors.items()
+            }
+            rows.append({"product": product, "runs": len(by_run), **means})
+    return rows
+
+
+def _mean(values: list[float | None]) -> float | None:
+    return None if None in values else sum(values) / len(values)
+
+
 def trials() -> list[dict[str, str]]:
     """A row an idea of lesson 08, kept or not, and what it reached on the development set."""
     return read_csv(FOLDER / "trials.csv")

@@ -1,6 +1,7 @@
 """Pictures of ideas, drawn by code in the course's colours; each returns a figure for `show`."""
 
 from course_ae.classroom.diagrams import (
+    beyond,
     convolution,
     descent,
     hourglass,
@@ -13,6 +14,7 @@ from course_ae.classroom.diagrams import (
 )
 
 __all__ = [
+    "beyond",
     "convolution",
     "descent",
     "hourglass",
