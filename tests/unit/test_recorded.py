@@ -204,7 +204,7 @@ def test_runs_are_sorted_and_become_rows_and_a_table(tiny):
         "bottle", "quick"
     )
     for live in ((), rows[1:]):
-        figures.png(figures.two_by_two(rows, live))
+        figures.png(figures.two_by_two({"real, recorded": rows}, live))
 
 
 def test_six_digits_are_kept_and_whole_numbers_stay_whole():
