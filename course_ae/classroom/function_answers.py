@@ -30,7 +30,7 @@ class FunctionAnswer:
 
 
 def share_in_order(scores: np.ndarray, labels: np.ndarray, tie: float = 0.5) -> float:
-    """AUROC, in which a pair of equal scores counts `tie`."""
+    """AUROC of scores (N,) with labels (N,), in which a pair of equal scores counts `tie`."""
     good, defective = scores[labels == 0], scores[labels == 1][:, None]
     return float(np.mean((defective > good) + tie * (defective == good)))
 
@@ -38,7 +38,7 @@ def share_in_order(scores: np.ndarray, labels: np.ndarray, tie: float = 0.5) -> 
 def t_interval(
     values: np.ndarray, spare: int = 1, root: float = 0.5, normal: bool = False
 ) -> tuple[float, float]:
-    """Ends of a 95 % interval of a mean; the defaults are Student's."""
+    """Ends of a 95 % interval of the mean of values (N,); the defaults are Student's."""
     n = len(values)
     quantile = stats.norm.ppf(0.975) if normal else stats.t.ppf(0.975, n - 1)
     reach = quantile * values.std(ddof=spare) / n**root
@@ -48,20 +48,26 @@ def t_interval(
 def found_alone(
     first: np.ndarray, second: np.ndarray, labels: np.ndarray, line: Callable = np.max
 ) -> int:
-    """Defective images above a line of the good ones, the highest, by the first score alone."""
+    """Defective images above the line of the good ones by the first of two scores (N,) alone.
+
+    The line is the highest of the good ones, or what `line` makes of them; labels are (N,).
+    """
     by_first, by_second = (values > line(values[labels == 0]) for values in (first, second))
     return int((by_first & ~by_second & (labels == 1)).sum())
 
 
 def found(first: np.ndarray, second: np.ndarray, labels: np.ndarray) -> int:
-    """Defective images above all good ones by the first score, whatever the second says."""
+    """Defective images above all good ones by the first score (N,), whatever the second says."""
     return int((first[labels == 1] > first[labels == 0].max()).sum())
 
 
 def lead_interval(
     first: np.ndarray, second: np.ndarray, labels: np.ndarray, draws: list[np.ndarray]
 ) -> np.ndarray:
-    """Ends of the 95 % interval of AUROC, the first score's minus the second's."""
+    """Ends of the 95 % interval, (2,), of the first AUROC minus the second.
+
+    Two scores (N,) and labels (N,), and indices (N,) of the images of each draw.
+    """
     leads = [
         metrics.auroc(first[drawn], labels[drawn]) - metrics.auroc(second[drawn], labels[drawn])
         for drawn in draws
@@ -72,7 +78,7 @@ def lead_interval(
 def ends_subtracted(
     first: np.ndarray, second: np.ndarray, labels: np.ndarray, draws: list[np.ndarray]
 ) -> np.ndarray:
-    """The mistake of subtracting the ends of two intervals."""
+    """The mistake of subtracting the ends of two intervals, (2,); the arrays are (N,)."""
     ends = [
         np.quantile([metrics.auroc(values[d], labels[d]) for d in draws], [0.025, 0.975])
         for values in (first, second)
@@ -83,13 +89,13 @@ def ends_subtracted(
 def labels_not_drawn(
     first: np.ndarray, second: np.ndarray, labels: np.ndarray, draws: list[np.ndarray]
 ) -> np.ndarray:
-    """The mistake of drawing scores without their labels."""
+    """The mistake of drawing scores without their labels, (2,); the arrays are (N,)."""
     leads = [metrics.auroc(first[d], labels) - metrics.auroc(second[d], labels) for d in draws]
     return np.quantile(leads, [0.025, 0.975])
 
 
 def two_scores(seed: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Two scores of 12 good and 18 defective images, and their labels, in no order."""
+    """Two scores (30,) of 12 good and 18 defective images, and their labels (30,), in no order."""
     rng = np.random.default_rng(seed)
     labels = rng.permutation(np.repeat([0, 1], [12, 18]))
     middle = rng.normal(size=30)
@@ -97,7 +103,7 @@ def two_scores(seed: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
 
 
 def with_draws(seed: int) -> tuple[np.ndarray, np.ndarray, np.ndarray, list[np.ndarray]]:
-    """Two scores, their labels, and some draws of good and of defective images."""
+    """Two scores (30,), their labels (30,), and draws (30,) of good and of defective images."""
     first, second, labels = two_scores(seed)
     rng, groups = np.random.default_rng(seed), [np.flatnonzero(labels == y) for y in (0, 1)]
     draws = [np.concatenate([rng.choice(g, len(g)) for g in groups]) for _ in range(40)]

@@ -169,7 +169,8 @@ FIXED = {
 def test_results_are_never_typed_into_the_prose(path):
     for cell in read(path).cells:
         if cell.cell_type == "markdown" and "xercise" not in cell.source[:12]:
-            typed = set(re.findall(r"(?<![\w.])\d+\.\d+(?![\w.]*\d)", cell.source)) - FIXED
+            prose = re.sub(r"https?://\S+", "", cell.source)  # addresses of papers hold numbers
+            typed = set(re.findall(r"(?<![\w.])\d+\.\d+(?![\w.]*\d)", prose)) - FIXED
             assert not typed, f"{typed} in: {cell.source}"
 
 

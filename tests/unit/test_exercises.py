@@ -15,6 +15,7 @@ from course_ae import ssim
 from course_ae.baselines import LinearAutoencoder
 from course_ae.classroom.answers import EXERCISES
 from course_ae.classroom.exercises import check, hint, verdict
+from course_ae.classroom.function_answers import FUNCTIONS
 from course_ae.command import notebooks
 from course_ae.scoring import Scores
 from course_ae.support.errors import CourseError
@@ -54,26 +55,27 @@ def given(bottles):
         "1.2": (bottles[:4, 0].numpy(),), "1.3": (images,), "2.2": (500, 0),
         "3.3": (LinearAutoencoder(bottles[:4], 3), bottles[6:]),
         "4.1": (x, noisy), "4.2": (x,),
-        "5.2": (scores,), "5.3": (scores,), "6.1": ({"ssim": rng.uniform(0.5, 1, 100)},),
-        "6.3": (scores,), "8.2": (scores, masks), "8.3": (tried,),
+        "5.2": (scores,), "5.3": (scores,), "8.2": (scores, masks), "8.3": (tried,),
     }  # fmt: skip
 
 
 each = pytest.mark.parametrize("name", list(EXERCISES))
+each_value = pytest.mark.parametrize("name", [name for name in EXERCISES if name not in FUNCTIONS])
+each_function = pytest.mark.parametrize("name", list(FUNCTIONS))
 
 
-@each
+@each_value
 def test_no_answer_yet_is_no_error_and_no_success(name, given):
     assert verdict(name, None, *given.get(name, ())) == f'no answer yet. hint("{name}") helps.'
 
 
-@each
+@each_value
 def test_the_right_answer_is_accepted(name, given):
     arguments = given.get(name, ())
     assert verdict(name, EXERCISES[name].answers(*arguments)[0], *arguments) == "right."
 
 
-@each
+@each_value
 @pytest.mark.parametrize("number", [0, 1])
 def test_two_usual_mistakes_are_known_by_name(name, number, given):
     arguments = given.get(name, ())
@@ -87,7 +89,7 @@ WRONG = {"a number": -123.4, "a word in quotes": "teapot", "a pair of numbers": 
          "a set of words": {"teapot"}}  # fmt: skip
 
 
-@each
+@each_value
 def test_another_wrong_answer_and_one_of_another_form_get_a_sentence(name, given):
     arguments, form = given.get(name, ()), EXERCISES[name].form
     assert verdict(name, WRONG[form], *arguments).startswith("not yet. ")
@@ -96,7 +98,7 @@ def test_another_wrong_answer_and_one_of_another_form_get_a_sentence(name, given
         assert said != "right." and said.endswith(".") and "\n" not in said
 
 
-@each
+@each_value
 def test_neither_hints_nor_replies_hold_the_answer(name, given):
     exercise, arguments = EXERCISES[name], given.get(name, ())
     right = exercise.answers(*arguments)[0]
@@ -109,6 +111,30 @@ def test_neither_hints_nor_replies_hold_the_answer(name, given):
         if name not in ("2.1", "4.3"):  # a choice of three words; small whole numbers
             text = f"{word:.6g}" if isinstance(word, float) else str(word)
             assert not any(re.search(rf"(?<![\w.]){re.escape(text)}(?![\w.])", t) for t in told)
+
+
+@each_function
+def test_a_function_that_is_not_yet_written_is_no_error_and_no_success(name):
+    stub = lambda *arguments: None  # noqa: E731
+    assert verdict(name, stub) == f'it returns nothing yet. hint("{name}") helps.'
+    assert verdict(name, 3) == "the answer should be a function, without brackets, not int 3."
+
+
+@each_function
+def test_the_right_function_is_accepted_and_its_mistakes_are_known_by_name(name):
+    answers, mistakes = FUNCTIONS[name], EXERCISES[name].mistakes
+    assert verdict(name, answers.right) == "right."
+    assert len(answers.wrong) == len(mistakes) >= 2
+    for wrong, sentence in zip(answers.wrong, mistakes, strict=True):
+        assert verdict(name, wrong) == f"not yet. {sentence}"
+
+
+@each_function
+def test_a_function_that_raises_or_gives_something_else_gets_a_sentence(name):
+    assert verdict(name, lambda: 1).startswith("not yet. It stopped with TypeError: ")
+    for other in ("teapot", -123.4, [[1], [2, 3]], object()):
+        said = verdict(name, lambda *arguments, other=other: other)
+        assert said.startswith("not yet. Its results are not the expected ones.")
 
 
 @each
@@ -143,20 +169,24 @@ def test_every_exercise_has_a_stub_and_a_solution_in_its_lesson():
         for cell in nbformat.read(path, as_version=4).cells:
             for tag in found:
                 if tag in cell.metadata.get("tags", []):
-                    (name,) = re.findall(r'check\("([\d.]+)", answer', cell.source)
+                    (name,) = re.findall(r'check\("([\d.]+)", \w+', cell.source)
                     assert name.startswith(f"{int(path.name[:2])}.")
                     found[tag].append(name)
-                    assert cell.source.startswith("answer = None\n") is (tag == "exercise")
-                    says = "no answer yet" if tag == "exercise" else "right."
+                    is_function = name in FUNCTIONS
+                    start = "def " if is_function else "answer = None\n"
+                    assert cell.source.startswith(start) is (tag == "exercise")
+                    none = "it returns nothing yet" if is_function else "no answer yet"
+                    says = none if tag == "exercise" else "right."
                     assert f"Exercise {name}: {says}" in cell.outputs[0].text
     assert found["exercise"] == found["solution"] == list(EXERCISES)
 
 
 def test_answers_of_arrays_tensors_and_capitals_count(given):
-    assert verdict("3.1", np.int64(55)) == "right."
+    right = EXERCISES["3.3"].answers(*given["3.3"])[0]
+    assert verdict("3.3", np.int64(right), *given["3.3"]) == "right."
     assert verdict("2.1", " Green ") == "right."
     assert verdict("2.3", ["Pill", "screw"]) == "right."
-    assert verdict("6.2", torch.tensor(0.8333)) == "right."
+    assert verdict("6.3", torch.tensor(0.8056)) == "right."
 
 
 def test_what_the_exercises_compute_is_what_the_package_computes(bottles):
