@@ -97,7 +97,7 @@ def test_the_claims_of_lesson_07_are_those_of_the_recorded_runs(chain):
         assert claim.said in said
 
 
-def test_the_verdict_of_lesson_07_agrees_with_its_numbers(chain):
+def test_the_verdict_of_lesson_08_agrees_with_its_numbers(chain):
     summary = read_json(chain[0] / "summary.json")
     ours = summary["scores"]["normalised"]["auroc"]["value"]
     mean = summary["baselines"]["mean_image"]["normalised"]["auroc"]["value"]
@@ -114,7 +114,7 @@ def test_the_report_leads_with_the_table_and_links_every_lesson(chain):
     assert index.index("AUROC") < index.index("01_dataset_exploration.html")
 
 
-def test_the_report_begins_with_the_pictures_that_lesson_07_saved(chain):
+def test_the_report_begins_with_the_pictures_that_lesson_08_saved(chain):
     index = (chain[0] / "report" / "index.html").read_text(encoding="utf-8")
     assert (chain[0] / "story.json").is_file()
     assert 0 < index.index('class="story"') < index.index("<table>")
