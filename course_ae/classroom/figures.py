@@ -470,10 +470,9 @@ def split_ranges(rows: Sequence[dict[str, Any]], slides: dict[str, float]) -> Fi
             found = row[name]
             axes.hlines(place, found["p05"], found["p95"], color=colour, lw=3, alpha=0.5)
             axes.plot(found["mean"], place, marker, c=colour, ms=6)
-        axes.axvline(value, color="black", ls="--", lw=1.2, label=f"the slides, {value}")
-        axes.set_title(f"{SCORE_NAMES[name]} score", fontsize=10)
+        axes.axvline(value, color="black", ls="--", lw=1.2)
+        axes.set_title(f"{SCORE_NAMES[name]} score; dashed: the slides, {value}", fontsize=10)
         axes.set(xlabel="F on the normal class", xlim=(0, 1), ylim=(len(rows) - 0.4, -0.6))
-        axes.legend(fontsize=8, loc="upper left")
     all_axes[0].set_yticks(range(len(rows)), [row["run"] for row in rows], fontsize=8)
     return figure
 
