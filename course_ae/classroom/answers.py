@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from importlib.resources import files
 
 import numpy as np
+from scipy import stats
 from torch import Tensor
 
 from course_ae import thresholds
@@ -83,6 +84,23 @@ def good_only(scores: Scores, quantile: float) -> thresholds.Confusion:
     return thresholds.confusion(*scores.part("l2", "test"), threshold)
 
 
+def cheapest(scores: Scores, false_alarm: float, missed: float) -> float:
+    """The lowest of the thresholds with the lowest cost on the calibration part, by L2."""
+    candidates, fp, fn = thresholds.count_errors(*scores.part("l2", "calibration"))
+    return float(candidates[np.argmin(false_alarm * fp + missed * fn)])
+
+
+def errors(scores: Scores, name: str, part: str) -> int:
+    """Errors of a score on the test part, with the threshold found on another part."""
+    threshold = thresholds.search_threshold(*scores.part(name, part))
+    return thresholds.confusion(*scores.part(name, "test"), threshold).errors
+
+
+def seeds_needed(quantile: Callable[[int], float]) -> int:
+    """The fewest results, as far from 0 as they spread, whose 95 % interval leaves 0 out."""
+    return next(n for n in range(2, 100) if quantile(n) / np.sqrt(n) < 1)
+
+
 def hits(maps: Tensor, masks: Sequence[np.ndarray | None]) -> list[bool]:
     """Does the highest value of each map (N, H, W) lie inside its mask, where there is one?"""
     pairs = [(one, mask) for one, mask in zip(maps, masks, strict=True) if mask is not None]
@@ -135,6 +153,12 @@ ANSWERS: dict[str, Callable[..., tuple]] = {
         good_only(scores, 0.8).fp,
         good_only(scores, 0.95).fp,
         good_only(scores, 0.8).fn,
+    ),
+    "6.3": lambda: (29 / 36, 211 / 300, 4 / 6),
+    "7.3": lambda: (
+        seeds_needed(lambda n: stats.t.ppf(0.975, n - 1)),
+        seeds_needed(lambda n: stats.norm.ppf(0.975)),
+        seeds_needed(lambda n: stats.t.ppf(0.975, n)),
     ),
     "8.1": lambda: (
         (0.36 - 0.30) / USUAL_81,

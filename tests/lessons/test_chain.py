@@ -82,15 +82,19 @@ def test_the_figures_are_those_of_the_files_that_the_run_left(chain):
         assert list(found["test"].values()) == counts
 
 
-def test_the_claims_of_lesson_06_are_those_of_the_recorded_runs(chain):
+def test_the_claims_of_lesson_07_are_those_of_the_recorded_runs(chain):
     folder = chain[0]
     summary, rows = read_json(folder / "summary.json"), read_csv(folder / "pair.csv")
     assert [row["loss"] for row in rows] == ["ssim", "l2"]
-    claims = slides_claims(recorded.trainings())
-    assert summary["replication"] == [claim.as_row() for claim in claims]
+    profile = recorded.deciding_profile()
+    claims = slides_claims(recorded.trainings(profile=profile))
+    told = {"profile": profile, "claims": [claim.as_row() for claim in claims]}
+    assert summary["replication"] == told
     said = spoken(folder / "notebooks")
     for claim in claim_table(claims):
         assert f"| {' | '.join(map(str, claim.values()))} |" in said
+    for claim in claims:
+        assert claim.said in said
 
 
 def test_the_verdict_of_lesson_08_agrees_with_its_numbers(chain):

@@ -54,7 +54,7 @@ def test_the_exercises_that_the_plans_name_exist():
 def test_the_lessons_it_sends_to_hold_what_it_names():
     texts = {p.name[:2]: " ".join(c.source for c in nbformat.read(p, as_version=4).cells)
              for p in notebooks.lessons()}  # fmt: skip
-    assert "same_image_explorer" in texts["06"] and "split_lottery" in texts["06"]
+    assert "same_image_explorer" in texts["07"] and "split_lottery" in texts["06"]
     assert "threshold_explorer" in texts["05"] and "similarity_explorer" in texts["04"]
     for number, words in {
         "02": "flip first",

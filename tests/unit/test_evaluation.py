@@ -54,7 +54,7 @@ def test_summary_has_every_figure_for_every_score(finished):
         assert all(set(f["pixel"]) == {"auroc", "au_pro"} for f in baselines[opponent].values())
 
 
-def test_lesson_06_and_lesson_07_agree(finished):
+def test_lesson_07_and_lesson_08_agree(finished):
     assert list(finished.before["scores"]) == NAMES[:2]
     for name in NAMES[:2]:
         assert finished.before["scores"][name] == finished.summary["scores"][name]

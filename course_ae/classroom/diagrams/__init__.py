@@ -2,6 +2,7 @@
 
 from course_ae.classroom.diagrams import (
     beyond,
+    certainty,
     convolution,
     descent,
     hourglass,
@@ -10,11 +11,13 @@ from course_ae.classroom.diagrams import (
     similarity,
     tiles,
     training,
+    two_scores,
     verdicts,
 )
 
 __all__ = [
     "beyond",
+    "certainty",
     "convolution",
     "descent",
     "hourglass",
@@ -23,5 +26,6 @@ __all__ = [
     "similarity",
     "tiles",
     "training",
+    "two_scores",
     "verdicts",
 ]
