@@ -84,18 +84,6 @@ def good_only(scores: Scores, quantile: float) -> thresholds.Confusion:
     return thresholds.confusion(*scores.part("l2", "test"), threshold)
 
 
-def cheapest(scores: Scores, false_alarm: float, missed: float) -> float:
-    """The lowest of the thresholds with the lowest cost on the calibration part, by L2."""
-    candidates, fp, fn = thresholds.count_errors(*scores.part("l2", "calibration"))
-    return float(candidates[np.argmin(false_alarm * fp + missed * fn)])
-
-
-def errors(scores: Scores, name: str, part: str) -> int:
-    """Errors of a score on the test part, with the threshold found on another part."""
-    threshold = thresholds.search_threshold(*scores.part(name, part))
-    return thresholds.confusion(*scores.part(name, "test"), threshold).errors
-
-
 def seeds_needed(quantile: Callable[[int], float]) -> int:
     """The fewest results, as far from 0 as they spread, whose 95 % interval leaves 0 out."""
     return next(n for n in range(2, 100) if quantile(n) / np.sqrt(n) < 1)
@@ -139,17 +127,6 @@ ANSWERS: dict[str, Callable[..., tuple]] = {
         (EXAMPLE.tn + EXAMPLE.tp) / sum(EXAMPLE),
     ),
     "5.3": lambda scores: (
-        good_only(scores, 0.8).fp,
-        good_only(scores, 0.95).fp,
-        good_only(scores, 0.8).fn,
-    ),
-    "6.1": lambda splits: (
-        np.mean(splits["ssim"] >= 0.78),
-        np.sum(splits["ssim"] >= 0.78),
-        np.mean(splits["ssim"]),
-    ),
-    "6.2": lambda: (5 / 6, 1 / 6, 4 / 5),
-    "6.3": lambda scores: (
         good_only(scores, 0.8).fp,
         good_only(scores, 0.95).fp,
         good_only(scores, 0.8).fn,
