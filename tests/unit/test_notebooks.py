@@ -35,7 +35,7 @@ def test_an_explorer_becomes_a_picture_with_its_caption_and_a_quiz_a_list():
     after = still(before)
     picture, caption = after.cells[1].outputs
     assert picture.data["image/png"] == "aGk=" and picture.metadata["image/png"]["alt"]
-    assert caption.data["text/markdown"] == "**Figure.** Seen <1>."
+    assert caption.data["text/markdown"] == "**Figure.** Seen &lt;1&gt;."
     assert after.cells[2].outputs[0].data["text/markdown"] == "**1. Why?**"
     assert after.cells[3].outputs == []
     assert before.cells[1].outputs == [EXPLORER]  # a copy was changed
