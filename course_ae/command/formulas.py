@@ -18,8 +18,9 @@ from nbconvert.filters.markdown_mistune import (
     MathInlineParser,
 )
 
-LONGEST = 1000  # characters; the converter would run out of stack in one that nests for thousands
-CONVERTER = LatexToMathML(fancy_error=False, max_expansions=0)  # no commands of one's own
+LONGEST = 1000  # characters; in a formula that nests for thousands the converter's stack overflows,
+DEFINITION = re.compile(r"\\(?:(?:new|renew|provide)command|g?def|let)(?![a-zA-Z])")  # or by these
+CONVERTER = LatexToMathML(fancy_error=False, max_expansions=100)
 FOREIGN = re.compile(  # a tag that is not MathML's
     r"<(?!/?(?:math|menclose|mfrac|mi|mmultiscripts|mn|mo|mover|mpadded|mphantom|mprescripts|mroot"
     r"|mrow|ms|mspace|msqrt|mstyle|msub|msubsup|msup|mtable|mtd|mtext|mtr|munder|munderover)[ />])"
@@ -34,7 +35,7 @@ def mathml(latex: str, display: bool) -> str | None:
         latex: what stands between the dollar signs.
         display: True for a formula on a line of its own.
     """
-    if len(latex) > LONGEST:
+    if len(latex) > LONGEST or DEFINITION.search(latex):
         return None
     try:
         converted = CONVERTER.convert_with_local_state(latex, displaystyle=display)

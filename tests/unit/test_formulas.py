@@ -46,7 +46,8 @@ def test_a_formula_of_its_own_and_one_in_a_sentence_become_mathml(make):
      r"\hat{t} = \arg\min_t \left( \text{FP}(t) + \text{FN}(t) \right)", r"\bar{x}, \sqrt{x}, x'",
      r"\lVert x - \hat{x} \rVert_2^2 \le \varepsilon", r"x \in \mathbb{R}^{227 \times 227}",
      r"\text{AUROC} = \frac{1}{n_+ n_-} \sum_{i,j} [s_i > s_j] + \tfrac{1}{2} [s_i = s_j]",
-     r"a < b > c", r"60\,664\,758 \approx 6 \cdot 10^7", r"100\,\%", r"w \ast x, x \odot y"],
+     r"x_1, \ldots, x_n \to \left( y \right)", r"a < b > c",
+     r"60\,664\,758 \approx 6 \cdot 10^7", r"100\,\%", r"w \ast x, x \odot y"],
 )  # fmt: skip
 def test_what_the_lessons_need_is_converted(latex):
     for display in (True, False):
@@ -83,7 +84,9 @@ def test_code_stays_code(text):
 @pytest.mark.parametrize(
     "latex",
     [r"\unknown{x}", r"\frac{1}", "{x", "x}", r"\left( x", r"a & b", r"\href{javascript:a()}{x}",
-     r"\def\a{\a\a}\a", r"\newcommand{\x}{\x}\x", r"\eqref{b}", "x" * 1001,
+     r"\def\a{\a\a}\a", r"\newcommand{\x}{\x}\x", r"\let\a\hat\a x", r"\gdef\a{x}\a",
+     r"\renewcommand\a{" + r"\hat" * 200 + "}" + r"\a" * 40 + "x",
+     r"\eqref{b}", "x" * 1001,
      "{" * 50_000 + "x" + "}" * 50_000],
 )  # fmt: skip
 def test_what_cannot_be_converted_stays_as_its_latex(latex):
