@@ -21,12 +21,13 @@ def test_from_a_wheel_in_an_empty_environment_the_lessons_come_along(tmp_path):
     assert len(kept) == len(list(recorded.FOLDER.iterdir())) > 0
     environment = {**os.environ, "PYTHONPATH": str(tmp_path / "site")}
     where = "import course_ae; print(course_ae.__file__)"
-    for code, words in ((where, str(tmp_path)), (None, "7 lessons copied"), (None, "Slides: ")):
+    for code, words in ((where, str(tmp_path)), (None, "8 lessons copied"), (None, "Slides: ")):
         arguments = ["start", "mine"] if "copied" in words else ["slides", "slides"]
         tail = ["-c", code] if code else ["-m", "course_ae", *arguments]
         done = subprocess.run([sys.executable, *tail], env=environment, cwd=tmp_path,
                               capture_output=True, text=True, encoding="utf-8")  # fmt: skip
         assert done.returncode == 0, done.stderr
         assert words in done.stdout
-    assert len(list((tmp_path / "mine").glob("*.ipynb"))) == 7
-    assert len(list((tmp_path / "slides").glob("*.html"))) == 8
+    assert len(list((tmp_path / "mine").glob("*.ipynb"))) == 8
+    assert {path.name for path in (tmp_path / "mine").glob("*.md")} == set(notebooks.PAGES)
+    assert len(list((tmp_path / "slides").glob("*.html"))) == 9
