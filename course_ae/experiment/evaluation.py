@@ -1,4 +1,4 @@
-"""Lessons 06 and 08: every figure of a run, from its scores and maps to summary.json.
+"""Lessons 06 to 08: every figure of a run, from its scores and maps to summary.json.
 
 Each figure stands there once. `scores` and, below `baselines`, `mean_image` and `pca` hold the
 figures of each score by its name:

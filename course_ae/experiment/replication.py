@@ -1,4 +1,4 @@
-"""Lesson 06: what the slides conclude, held against several trainings."""
+"""Lesson 07: what the slides conclude, held against several trainings."""
 
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace

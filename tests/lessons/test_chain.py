@@ -82,7 +82,7 @@ def test_the_figures_are_those_of_the_files_that_the_run_left(chain):
         assert list(found["test"].values()) == counts
 
 
-def test_the_claims_of_lesson_06_are_those_of_the_recorded_runs(chain):
+def test_the_claims_of_lesson_07_are_those_of_the_recorded_runs(chain):
     folder = chain[0]
     summary, rows = read_json(folder / "summary.json"), read_csv(folder / "pair.csv")
     assert [row["loss"] for row in rows] == ["ssim", "l2"]
@@ -93,7 +93,7 @@ def test_the_claims_of_lesson_06_are_those_of_the_recorded_runs(chain):
         assert f"| {' | '.join(map(str, claim.values()))} |" in said
 
 
-def test_the_verdict_of_lesson_07_agrees_with_its_numbers(chain):
+def test_the_verdict_of_lesson_08_agrees_with_its_numbers(chain):
     summary = read_json(chain[0] / "summary.json")
     ours = summary["scores"]["normalised"]["auroc"]["value"]
     mean = summary["baselines"]["mean_image"]["normalised"]["auroc"]["value"]
@@ -110,7 +110,7 @@ def test_the_report_leads_with_the_table_and_links_every_lesson(chain):
     assert index.index("AUROC") < index.index("01_dataset_exploration.html")
 
 
-def test_the_report_begins_with_the_pictures_that_lesson_07_saved(chain):
+def test_the_report_begins_with_the_pictures_that_lesson_08_saved(chain):
     index = (chain[0] / "report" / "index.html").read_text(encoding="utf-8")
     assert (chain[0] / "story.json").is_file()
     assert 0 < index.index('class="story"') < index.index("<table>")

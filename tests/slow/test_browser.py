@@ -67,7 +67,7 @@ EXPLORERS = {  # one cell of each lesson that shows an explorer or a quiz
     "similarity": ("04", "similarity_explorer("),
     "epochs": ("04", "epoch_explorer("),
     "threshold": ("05", "threshold_explorer("),
-    "same image": ("06", "same_image_explorer("),
+    "same image": ("07", "same_image_explorer("),
     "lottery": ("06", "split_lottery("),
     "quiz": ("05", "quiz("),
 }

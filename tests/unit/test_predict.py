@@ -51,7 +51,7 @@ def test_scores_and_verdicts_are_those_of_the_run(run, moved, name, tmp_path):
         assert row["verdict"] == ("defective" if row["score"] > threshold else "good")
 
 
-def test_lesson_07s_score_is_taken_unless_another_is_asked_for(run):
+def test_lesson_08s_score_is_taken_unless_another_is_asked_for(run):
     assert predict.load_detector(run).score_name == "normalised"
 
 
