@@ -1,6 +1,6 @@
 """What all lessons have in common: the way to Colab and Binder, the installation, the parameters.
 
-`with_common_cells` puts it into a lesson; tests/refresh_notebooks.py does so before it executes one.
+`with_common_cells` puts it into a lesson; tests/refresh_notebooks.py does so before executing it.
 The repository's address stands in pyproject.toml alone.
 """
 
@@ -25,8 +25,8 @@ import subprocess
 import sys
 
 if importlib.util.find_spec("course_ae") is None:
-    source = os.environ.get("COURSE_AE_SOURCE", "git+{address}")
-    subprocess.run([sys.executable, "-m", "pip", "install", "-q", f"course-ae @ {{source}}"], check=True)
+    source = "course-ae @ " + os.environ.get("COURSE_AE_SOURCE", "git+{address}")
+    subprocess.run([sys.executable, "-m", "pip", "install", "-q", source], check=True)
     importlib.invalidate_caches()"""
 
 

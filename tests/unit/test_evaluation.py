@@ -187,7 +187,7 @@ def test_masks_to_draw_have_the_maps_size_and_good_images_none(small_data):
         assert mask is None or (mask.shape == (227, 227) and mask.any())
 
 
-def test_without_the_second_network_lesson_07s_score_is_left_out(small_data, tmp_path, monkeypatch):
+def test_without_the_second_network_lesson_08s_score_is_left_out(small_data, tmp_path, monkeypatch):
     run = open_run(data=str(small_data), run=str(tmp_path / "run"), **TINY)
     model = training.build_model(run.settings, torch.device("cpu"))
     monkeypatch.setattr(evaluation, "trained", lambda run, images: model)
