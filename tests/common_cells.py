@@ -1,4 +1,4 @@
-"""What all lessons have in common: the way to Colab and Binder, the installation, the parameters.
+"""What all lessons have in common: way to Colab and Binder, installation, parameters, slides.
 
 `with_common_cells` puts it into a lesson; tests/refresh_notebooks.py does so before executing it.
 The repository's address stands in pyproject.toml alone.
@@ -6,6 +6,7 @@ The repository's address stands in pyproject.toml alone.
 
 import re
 import tomllib
+from itertools import pairwise
 from pathlib import Path
 
 from nbformat import NotebookNode
@@ -57,4 +58,20 @@ def with_common_cells(notebook: NotebookNode, lesson: str) -> NotebookNode:
     parameters.source = PARAMETERS
     place = cells.index(parameters)
     notebook.cells = [*cells[:place], install, *cells[place:]]
+    for before, cell in pairwise([None, *notebook.cells]):
+        cell.metadata.setdefault("slideshow", {"slide_type": slide_type(before, cell)})
     return notebook
+
+
+def slide_type(before: NotebookNode | None, cell: NotebookNode) -> str:
+    """What becomes of a cell on the slides, where it does not say so itself."""
+    if {"install", "parameters", "exercise", "solution"} & set(cell.metadata.get("tags", [])):
+        return "skip"
+    if cell.cell_type == "code":
+        return "skip" if "start(globals())" in cell.source else "-"
+    if re.match(r"\*\*Exercise|Back: |The parameters", cell.source):
+        return "skip"
+    if cell.source.startswith(("# ", "## ")):
+        return "slide"
+    follows_code = before is not None and before.cell_type == "code"
+    return "subslide" if cell.source.startswith("### ") or follows_code else "-"
