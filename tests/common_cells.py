@@ -26,8 +26,9 @@ import subprocess
 import sys
 
 if importlib.util.find_spec("course_ae") is None:
-    source = "course-ae @ " + os.environ.get("COURSE_AE_SOURCE", "git+{address}")
-    subprocess.run([sys.executable, "-m", "pip", "install", "-q", source], check=True)
+    source = os.environ.get("COURSE_AE_SOURCE", "git+{address}")
+    command = [sys.executable, "-m", "pip", "install", "--quiet"]
+    subprocess.run([*command, f"course-ae @ {{source}}"], check=True)
     importlib.invalidate_caches()"""
 
 
