@@ -78,15 +78,15 @@ class ThresholdView(View):
             right.step(steps, list(map(rate, found)), line, where="post", c=colour, label=name)
             (self.markers[name],) = right.plot([], [], marker, c=colour, ms=8)
         right.set(ylim=(-0.05, 1.05), xlabel="threshold")
-        right.set_title("F, precision and recall\nof the normal class", fontsize=10)
+        right.set_title("the normal class", fontsize=10)
         right.legend(fontsize=9, loc="lower right")
         self.moves(self.line, self.ring, *self.counts, *self.markers.values())
 
     def _add_thumbnails(self) -> None:
-        self.figure.text(0.02, 0.52, "judged wrongly:", fontsize=9)
+        self.figure.text(0.02, 0.53, "judged wrongly:", fontsize=9)
         self.wrong: list[int] = []  # numbers among all test images
         self.thumbnails = []
-        for axes in self._row(self.SHOWN, top=0.47, bottom=0.32, left=0.02, wspace=0.08):
+        for axes in self._row(self.SHOWN, top=0.46, bottom=0.32, left=0.02, wspace=0.08):
             self.thumbnails.append((axes, figures.draw_image(axes, self.inputs[0])))
             axes.title.set_fontsize(8)
             self.moves(self.thumbnails[-1][1], axes.title)
