@@ -47,6 +47,7 @@ html_theme_options = {
         "notebook_interface": "jupyterlab",
     },
     "navbar_persistent": [],  # the search has its place at the side
+    "footer_content_items": "",
     "show_navbar_depth": 1,
     "show_toc_level": 2,
 }
