@@ -296,7 +296,7 @@ def test_the_lottery_draws_the_splits_of_the_histogram(scores):
 
 
 def test_every_quiz_has_three_questions_with_one_right_choice_and_a_reason_for_each():
-    assert list(questions()) == [f"lesson0{i}" for i in range(1, 8)]
+    assert list(questions()) == [f"lesson0{i}" for i in range(1, 9)]
     for asked in questions().values():
         assert len(asked) == 3
         for question in asked:

@@ -36,22 +36,11 @@ def given(bottles):
     types = np.array(["good"] * 70 + ["x"] * 30)
     scores = Scores(names, types, labels, *split_test(labels, 0.3, 0), values,
                     {"normalised": maps, "l2": maps_l2}, good)  # fmt: skip
-    steps = {
-        "a": (0.1, 0.5),
-        "b": (0.5, 0.6),
-        "c": (0.3, 0.9),
-        "Step d": (0.6, 0.4),
-        "e": (0.7, 0.4),
-    }
-    steps["b"] = (0.35, 0.6)
-    tried = [{"step": name, "au_pro": a, "auroc": b} for name, (a, b) in steps.items()]
     x = bottles[:1]
     return {
         "1.2": (bottles[:4, 0].numpy(),), "2.2": (500, 0),
-        "3.3": (LinearAutoencoder(bottles[:4], 3), bottles[6:]),
-        "5.3": (scores,), "6.1": ({"ssim": rng.uniform(0.5, 1, 100)},),
-        "4.1": (x,),
-        "6.3": (scores,), "8.2": (scores, masks), "8.3": (tried,),
+        "3.3": (LinearAutoencoder(bottles[:4], 3), bottles[6:]), "4.1": (x,),
+        "5.3": (scores,), "8.2": (scores, masks),
     }  # fmt: skip
 
 
@@ -190,12 +179,8 @@ def test_every_exercise_has_a_stub_and_a_solution_in_its_lesson():
 def test_answers_of_arrays_tensors_and_capitals_count(given):
     right = EXERCISES["3.3"].answers(*given["3.3"])[0]
     assert verdict("3.3", np.int64(right), *given["3.3"]) == "right."
-    assert verdict("2.1", " Green ") == "right."
-    assert verdict("3.1", np.int64(55)) == "right."
-    right = EXERCISES["4.1"].answers(*given["4.1"])[0]
-    assert verdict("4.1", f" {right.title()} ", *given["4.1"]) == "right."
     assert verdict("2.3", ["Pill", "screw"]) == "right."
-    assert verdict("6.2", torch.tensor(0.8333)) == "right."
+    assert verdict("6.3", torch.tensor(0.8056)) == "right."
 
 
 def test_what_the_exercises_compute_is_what_the_package_computes(bottles):

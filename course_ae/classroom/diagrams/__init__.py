@@ -1,6 +1,8 @@
 """Pictures of ideas, drawn by code in the course's colours; each returns a figure for `show`."""
 
 from course_ae.classroom.diagrams import (
+    beyond,
+    certainty,
     convolution,
     descent,
     hourglass,
@@ -9,10 +11,13 @@ from course_ae.classroom.diagrams import (
     similarity,
     tiles,
     training,
+    two_scores,
     verdicts,
 )
 
 __all__ = [
+    "beyond",
+    "certainty",
     "convolution",
     "descent",
     "hourglass",
@@ -21,5 +26,6 @@ __all__ = [
     "similarity",
     "tiles",
     "training",
+    "two_scores",
     "verdicts",
 ]
