@@ -5,7 +5,6 @@ nothing: formulas are MathML, and what the theme needs is copied into the site.
 """
 
 import json
-import re
 import shutil
 import tomllib
 from html import escape
@@ -18,7 +17,7 @@ from sphinx.util import logging
 
 ROOT = Path(__file__).resolve().parents[1]
 FACTS = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
-REPOSITORY = FACTS.get("urls", {}).get("Repository", "https://github.com/course-ae/course-ae")
+REPOSITORY = FACTS["urls"]["Repository"]
 PAGES = ("docs/*.md", "notebooks/*.md", "notebooks/*.png", "notebooks/[0-9][0-9]_*.ipynb")
 FORMULAS = LatexToMathML(fancy_error=False)
 
@@ -70,13 +69,14 @@ def gather(app: Sphinx) -> None:
 
 
 def adapt(app: Sphinx, page: str, source: list[str]) -> None:
-    """Links that lead out of the site go to the repository, solutions are folded."""
+    """Sends links out of the site to the repository, folds solutions, leaves out what installs."""
     text = source[0].replace("](../notebooks/", "](").replace("](../", f"]({REPOSITORY}/blob/main/")
-    text = re.sub(r"\[!\[([^\]]*)\]\(https?:[^)]*\)\]\(", r"[\1](", text)  # badges become words
     if app.env.doc2path(page).suffix == ".ipynb":
         notebook = json.loads(text)
         for cell in notebook["cells"]:
             tags = cell["metadata"].get("tags", [])
+            if "install" in tags:
+                tags.append("remove-cell")
             if "solution" in tags:
                 tags.append("hide-cell")
                 cell["metadata"]["mystnb"] = {

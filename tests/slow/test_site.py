@@ -120,6 +120,7 @@ def test_pictures_say_what_they_show_and_solutions_are_folded(site):
         solutions = sum("solution" in tags(cell) for cell in read(path).cells)
         assert article.count("Show the solution") == solutions > 0
         assert "<details open" not in article
+        assert "importlib.util.find_spec" not in article  # the cell that installs the course
 
 
 def test_formulas_are_typeset_and_no_page_scrolls_sideways(site, page):
