@@ -49,7 +49,8 @@ def _packages() -> tuple[list[str], str]:
         lines = [line for line in metadata.requires("course-ae") or [] if "extra ==" not in line]
     except metadata.PackageNotFoundError:
         lines, wrong = [], ["course-ae is missing"]
-    for name, least in re.findall(r"^([\w.-]+)(?:>=([\d.]+))?", "\n".join(lines), re.MULTILINE):
+    least_of = r"^([\w.-]+)(?:[^\n>]*>=([\d.]+))?"  # of math-core<0.10,>=0.9 too
+    for name, least in re.findall(least_of, "\n".join(lines), re.MULTILINE):
         try:
             there = metadata.version(name)
         except metadata.PackageNotFoundError:

@@ -19,6 +19,8 @@ from course_ae.experiment.run_folder import Run
 from course_ae.support.errors import CourseError
 from course_ae.support.files import cache_folder, replace_file, require_writable
 
+PAGES = ("glossary.md", "bibliography.md")  # what goes along with the lessons
+
 logging.getLogger("papermill").setLevel(logging.CRITICAL + 1)  # no chatter in the terminal
 os.environ.setdefault("PYDEVD_DISABLE_FILE_VALIDATION", "1")  # nor about frozen modules
 
@@ -49,7 +51,7 @@ def executed(run: Path) -> list[Path]:
 
 
 def copy_for_students(folder: Path) -> None:
-    """Writes each lesson that is not there yet, without outputs and solutions, and says so.
+    """Writes what is not there yet: the lessons without outputs and solutions, and `PAGES`.
 
     Raises:
         CourseError: if the folder is that of the lessons themselves, or cannot be written.
@@ -71,6 +73,12 @@ def copy_for_students(folder: Path) -> None:
             nbformat.write(notebook, part)
         written.append(target)
     print(f"{len(written)} lesson{'' if len(written) == 1 else 's'} copied to '{folder}'.")
+    for name in PAGES:
+        if (folder / name).exists():
+            kept.append(folder / name)
+        else:
+            with replace_file(folder / name) as part:
+                shutil.copyfile(lessons_folder() / name, part)
     if kept:
         print(f"Left as they are: {', '.join(path.name for path in kept)}.")
     print(f'Open them with: jupyter lab "{min(written + kept)}"')

@@ -5,6 +5,7 @@ import re
 
 import papermill
 import pytest
+from common_cells import with_common_cells
 from lesson_files import COMPARED, LESSONS, code_cells, each_lesson, read, tags
 
 LAST_HEADINGS = [
@@ -30,6 +31,14 @@ def test_a_lesson_opens_with_its_question_and_closes_with_what_was_learnt(path):
     assert kept == promised
     headings = [cell.source.splitlines()[0] for cell in cells if cell.source.startswith("## ")]
     assert headings[-5:] == LAST_HEADINGS
+
+
+@each_lesson
+def test_a_lesson_opens_elsewhere_and_installs_the_course_where_it_is_missing(path):
+    notebook = read(path)
+    before = [cell.source for cell in notebook.cells]
+    again = with_common_cells(notebook, path.stem)
+    assert [cell.source for cell in again.cells] == before
 
 
 @each_lesson

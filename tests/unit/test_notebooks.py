@@ -34,7 +34,7 @@ def test_an_explorer_becomes_a_picture_with_its_caption_and_a_quiz_a_list():
     after = still(before)
     picture, caption = after.cells[1].outputs
     assert picture.data["image/png"] == "aGk=" and picture.metadata["image/png"]["alt"]
-    assert caption.data["text/markdown"] == "**Figure.** Seen <1>."
+    assert caption.data["text/markdown"] == "**Figure.** Seen &lt;1&gt;."
     assert after.cells[2].outputs[0].data["text/markdown"] == "**1. Why?**"
     assert after.cells[3].outputs == []
     assert before.cells[1].outputs == [EXPLORER]  # a copy was changed
@@ -44,7 +44,10 @@ def test_an_explorer_becomes_a_picture_with_its_caption_and_a_quiz_a_list():
 def test_a_students_lessons_have_no_outputs_and_no_solutions(tmp_path, capsys):
     folder = tmp_path / "le mie lezioni"
     assert main(["start", str(folder)]) == 0
-    assert "7 lessons copied" in capsys.readouterr().out
+    assert "8 lessons copied" in capsys.readouterr().out
+    for name in notebooks.PAGES:
+        ours = (notebooks.lessons_folder() / name).read_bytes()
+        assert (folder / name).read_bytes() == ours
     for path in notebooks.lessons():
         ours = nbformat.read(path, as_version=4)
         theirs = nbformat.read(folder / path.name, as_version=4)
@@ -59,16 +62,19 @@ def test_a_students_lessons_have_no_outputs_and_no_solutions(tmp_path, capsys):
 def test_a_second_start_overwrites_nothing_and_adds_what_is_missing(tmp_path, capsys):
     folder = tmp_path / "mine"
     main(["start", str(folder)])
-    first, second, *_ = sorted(folder.iterdir())
-    first.write_text("my work", encoding="utf-8")
-    second.unlink()
+    first, second, *_, page, other = sorted(folder.iterdir())
+    for path in (first, page):
+        path.write_text("my work", encoding="utf-8")
+    for path in (second, other):
+        path.unlink()
     before = {path.name: path.read_bytes() for path in folder.iterdir()}
     capsys.readouterr()
     assert main(["start", str(folder)]) == 0
     out = capsys.readouterr().out
-    assert "1 lesson copied" in out and first.name in out
+    assert "1 lesson copied" in out and first.name in out and page.name in out
+    assert f'jupyter lab "{first}"' in out
     assert {p.name: p.read_bytes() for p in folder.iterdir() if p.name in before} == before
-    assert second.is_file()
+    assert second.is_file() and other.is_file()
 
 
 def test_start_refuses_the_lessons_own_folder_and_a_file(tmp_path, capsys):

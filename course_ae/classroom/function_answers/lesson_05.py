@@ -1,32 +1,11 @@
-"""Exercises in which a student writes a function: what is right, and what usual mistakes give.
+"""The functions that students write in lesson 05."""
 
-Students, read no further! `exercises.check` calls a student's function and ours with the same
-arguments. What it says of each mistake, and the hints, stand in exercises.toml.
-"""
-
-from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
+from course_ae.classroom.function_answers.base import FunctionAnswer
 from course_ae.thresholds import confusion, count_errors
-
-
-def returned(result: Any, arguments: tuple) -> Any:
-    """What is compared of most functions: what they return."""
-    return result
-
-
-@dataclass(frozen=True)
-class FunctionAnswer:
-    """A function that a student shall write."""
-
-    right: Callable
-    wrong: tuple[Callable, ...]  # usual mistakes, in the order of their sentences
-    cases: Callable[[], list[tuple]]  # the arguments of each call, new ones each time
-    observe: Callable[[Any, tuple], Any] = returned  # from what it returns and what it was given
-
 
 FUNCTIONS: dict[str, FunctionAnswer] = {}
 
