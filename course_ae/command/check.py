@@ -29,6 +29,7 @@ def findings(data: str, category: str) -> Iterator[tuple[bool, str]]:
         "cache": partial(_folder, "COURSE_AE_CACHE", cache_folder()),
         "runs": partial(_folder, "COURSE_AE_RUNS", runs_folder()),
         "lessons": _lessons,
+        "lab": _lab,
         "data": partial(_data, data, category),
     }
     for name, look in looks.items():
@@ -44,8 +45,12 @@ def findings(data: str, category: str) -> Iterator[tuple[bool, str]]:
 def _packages() -> tuple[list[str], str]:
     """What is wrong with the packages that this one requires, and a line about all of them."""
     found, wrong = [f"Python {platform.python_version()}"], []
-    lines = [line for line in metadata.requires("course-ae") or [] if "extra ==" not in line]
-    for name, least in re.findall(r"^([\w.-]+)(?:>=([\d.]+))?", "\n".join(lines), re.MULTILINE):
+    try:
+        lines = [line for line in metadata.requires("course-ae") or [] if "extra ==" not in line]
+    except metadata.PackageNotFoundError:
+        lines, wrong = [], ["course-ae is missing"]
+    least_of = r"^([\w.-]+)(?:[^\n>]*>=([\d.]+))?"  # of math-core<0.10,>=0.9 too
+    for name, least in re.findall(least_of, "\n".join(lines), re.MULTILINE):
         try:
             there = metadata.version(name)
         except metadata.PackageNotFoundError:
@@ -93,6 +98,14 @@ def _lessons() -> Iterator[str]:
     from course_ae.command.notebooks import lessons, lessons_folder
 
     yield f"{len(lessons())} in '{lessons_folder()}'"
+
+
+def _lab() -> Iterator[str]:
+    """JupyterLab is an extra: it opens the lessons here; `run` and hosted notebooks need none."""
+    try:
+        yield f"JupyterLab {metadata.version('jupyterlab')}"
+    except metadata.PackageNotFoundError:
+        yield "no JupyterLab, which only opens lessons on this machine; pip install jupyterlab"
 
 
 def _data(data: str, category: str) -> Iterator[str]:

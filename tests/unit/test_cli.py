@@ -157,10 +157,32 @@ def test_check(places, small_data, capsys):
 
 
 def test_check_tells_of_a_missing_package(places, monkeypatch, capsys):
-    monkeypatch.setattr(check.metadata, "requires", lambda name: ["numpy>=99", "no-such-thing>=1"])
+    monkeypatch.setattr(
+        check.metadata, "requires", lambda name: ["numpy<999,>=99", "no-such-thing>=1"]
+    )
     assert main(["check"]) == 1
     shown = capsys.readouterr().out
     assert "older than 99" in shown and "no-such-thing is missing" in shown
+
+
+@pytest.mark.parametrize(
+    ("name", "code", "says"),
+    [
+        ("course-ae", 1, "TO DO  packages: course-ae is missing; install course-ae again."),
+        ("jupyterlab", 0, "OK     lab: no JupyterLab"),
+    ],
+)
+def test_check_tells_what_is_not_installed(
+    name, code, says, places, small_data, monkeypatch, capsys
+):
+    def distribution(asked, there=check.metadata.distribution):
+        if asked == name:
+            raise check.metadata.PackageNotFoundError(asked)
+        return there(asked)
+
+    monkeypatch.setattr(check.metadata, "distribution", distribution)  # version and requires ask it
+    assert main(["check", "--data", str(small_data)]) == code
+    assert sum(line.startswith(says) for line in capsys.readouterr().out.splitlines()) == 1
 
 
 def test_help_version_and_usage(capsys):

@@ -1,7 +1,6 @@
-"""README, environment files and CI say the same."""
+"""README and CI say the same, and the README what is there."""
 
 import re
-import tomllib
 from pathlib import Path
 
 import pytest
@@ -12,7 +11,6 @@ from course_ae.experiment import recorded
 ROOT = Path(__file__).resolve().parents[2]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 RESULTS = (ROOT / "docs" / "results.md").read_text(encoding="utf-8")
-PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
 
 
 def test_ci_calls_exactly_the_test_command_of_the_readme_and_then_the_slow_tests():
@@ -21,15 +19,6 @@ def test_ci_calls_exactly_the_test_command_of_the_readme_and_then_the_slow_tests
     lines = (ROOT / ".ci" / "run").read_text(encoding="utf-8").splitlines()
     lines = [line.strip() for line in lines]
     assert lines.index("pytest tests/slow") > lines.index(command)
-
-
-def test_the_conda_environment_is_in_step_with_pyproject():
-    lines = (ROOT / "environment.yml").read_text(encoding="utf-8").splitlines()
-    entries = [line.strip().removeprefix("- ") for line in lines]
-    assert f"python{PROJECT['requires-python']}" in entries
-    assert "-e .[dev]" in entries  # so that versions are named in one place only
-    assert "conda-forge" in entries
-    assert not set(re.findall(r"[\w-]+", " ".join(PROJECT["dependencies"]))) & set(entries)
 
 
 def test_every_lesson_is_in_the_readme():
