@@ -17,6 +17,7 @@ from matplotlib import colormaps
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
+from matplotlib.patches import Rectangle
 from matplotlib.text import Text
 from matplotlib.ticker import LogLocator, MaxNLocator, NullLocator, PercentFormatter
 from scipy.ndimage import binary_dilation
@@ -379,7 +380,7 @@ def comparison(columns: dict[str, np.ndarray], titles: Sequence[str], masks: Mas
         if scale:
             figure.colorbar(drawn, ax=column, shrink=0.6, aspect=40)
     for axes, title in zip(grid[:, 0], titles, strict=True):
-        axes.text(-0.05, 0.5, title, transform=axes.transAxes, ha="right", va="center", fontsize=8,
+        axes.text(-0.05, 0.5, title, transform=axes.transAxes, ha="right", va="center", fontsize=9,
                   rotation=90)  # fmt: skip
     return figure
 
@@ -590,7 +591,7 @@ def _trainings(
 def ablation(benches: dict[str, Sequence[dict[str, Any]]], measures: Sequence[str]) -> Figure:
     """The figures of each step, one panel a measure, one line a set of images.
 
-    The first step is the lowest, so that what gets better climbs to the right.
+    The first step is the highest; beside the last one stands its value.
     """
     figure, all_axes = panels(len(measures), 4.4 * len(measures), 3.6, sharey=True)
     for axes, measure in zip(all_axes, measures, strict=True):
@@ -598,9 +599,92 @@ def ablation(benches: dict[str, Sequence[dict[str, Any]]], measures: Sequence[st
             colour, line, marker = style
             values = [row[measure] for row in rows]
             axes.plot(values, range(len(rows)), line, marker=marker, c=colour, label=name)
+            axes.annotate(
+                f"{values[-1]:.3f}", (values[-1], len(rows) - 1), (0, -13),
+                textcoords="offset points", ha="center", fontsize=9, color=colour,
+            )  # fmt: skip
         axes.set_xlabel({"au_pro": "AU-PRO", "auroc": "AUROC"}.get(measure, measure))
         axes.grid(axis="y", alpha=0.3)
+        axes.margins(x=0.08)
     figure.legend(*all_axes[0].get_legend_handles_labels(), loc="outside upper center", ncols=4)
     steps = [row["step"] for row in next(iter(benches.values()))]
     all_axes[0].set_yticks(range(len(steps)), steps, fontsize=9)
+    all_axes[0].set_ylim(len(steps) - 0.3, -0.5)
+    return figure
+
+
+def against_memory(rows: Sequence[dict[str, Any]]) -> Figure:
+    """A row a product, one panel a measure; a mark for what takes the reconstruction's place.
+
+    Args:
+        rows: from `recorded.against_memory`; what is None is left out.
+    """
+    styles = {"mean image": (BLUE, "o"), "PCA": (ORANGE, "s"), "network": (GREEN, "^")}
+    figure, all_axes = panels(2, 8.6, 0.36 * len(rows) + 1.3, sharey=True)
+    for axes, measure in zip(all_axes, ("AUROC", "AU-PRO"), strict=True):
+        for name, (colour, marker) in styles.items():
+            known = [(row[f"{measure}, {name}"], i) for i, row in enumerate(rows)]
+            known = [place for place in known if place[0] is not None]
+            if known:
+                axes.scatter(*zip(*known, strict=True), s=48, c=colour, marker=marker, label=name,
+                             alpha=0.85, edgecolors="white", linewidths=0.5)  # fmt: skip
+        axes.set_xlabel(measure)
+        axes.grid(alpha=0.3)
+        axes.set_axisbelow(True)
+    figure.legend(*all_axes[0].get_legend_handles_labels(), loc="outside upper center", ncols=3)
+    all_axes[0].set_yticks(range(len(rows)), [row["product"] for row in rows], fontsize=9)
+    all_axes[0].set_ylim(len(rows) - 0.5, -0.5)
+    return figure
+
+
+def peaks(image: np.ndarray, maps: dict[str, np.ndarray], mask: np.ndarray) -> Figure:
+    """An image without any mark, and maps of it (H, W), each with a cross at its highest value."""
+    figure, all_axes = panels(1 + len(maps), 2.15 * (1 + len(maps)), 2.4)
+    draw_image(all_axes[0], image, "input")
+    for axes, (name, values) in zip(all_axes[1:], maps.items(), strict=True):
+        draw_image(axes, values, name, cmap="cividis", vmin=0, vmax=float(values.max()) or 1)
+        outline(axes, mask)
+        row, column = np.unravel_index(values.argmax(), values.shape)
+        axes.plot(column, row, "+", c="white", markersize=13, markeredgewidth=3)
+        axes.plot(column, row, "+", c="black", markersize=12, markeredgewidth=1.2)
+    return figure
+
+
+def enlarged(images: dict[str, np.ndarray], masks: np.ndarray, reach: int = 28) -> Figure:
+    """Of each image once the whole, with a box around its mask, and what is in the box, larger.
+
+    Args:
+        images: by name (N, H, W) each; the whole one is the first.
+        masks: (N, H, W) bool; of an empty one the middle of the image is shown.
+        reach: from the middle of a mask to the sides of its box, in pixels.
+    """
+    figure = new_figure(1.65 * (1 + len(images)), 1.75 * len(masks) + 0.2)
+    grid = figure.subplots(len(masks), 1 + len(images), squeeze=False)
+    whole = next(iter(images.values()))
+    for k, (row, mask) in enumerate(zip(grid, masks, strict=True)):
+        height, width = mask.shape
+        marked_at = np.nonzero(mask if mask.any() else np.ones_like(mask))
+        i, j = (int(place.mean()) for place in marked_at)
+        i = min(max(i, reach), height - reach)
+        j = min(max(j, reach), width - reach)
+        draw_image(row[0], whole[k], "" if k else "the whole")
+        row[0].add_patch(Rectangle((j - reach, i - reach), 2 * reach, 2 * reach, fill=False,
+                                   edgecolor=RED, linewidth=1.5))  # fmt: skip
+        for axes, (name, some) in zip(row[1:], images.items(), strict=True):
+            part = some[k][i - reach : i + reach, j - reach : j + reach]
+            draw_image(axes, part, "" if k else name)
+    return figure
+
+
+def marked(images: np.ndarray, stained: np.ndarray, masks: np.ndarray) -> Figure:
+    """Images, and below each how likely a network thinks each pixel stained; all (N, H, W)."""
+    figure = new_figure(1.55 * len(images) + 0.7, 3.6)
+    above, below = figure.subplots(2, len(images), squeeze=False)
+    for k, (image, probability, mask) in enumerate(zip(images, stained, masks, strict=True)):
+        draw_image(above[k], image)
+        inside = f"inside: {probability[mask].mean():.0%}" if mask.any() else ""
+        drawn = draw_image(below[k], probability, inside, cmap="cividis", vmin=0, vmax=1)
+        for axes in (above[k], below[k]):
+            outline(axes, mask)
+    figure.colorbar(drawn, ax=list(below), shrink=0.8, label="probability")
     return figure

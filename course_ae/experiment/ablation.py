@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from course_ae import metrics
+from course_ae.baselines import LinearAutoencoder, cross_fitted
 from course_ae.datasets.painted import PAINTED
 from course_ae.experiment.evaluation import masks_of, pixel_rates
 from course_ae.experiment.run_folder import Run
@@ -70,7 +71,7 @@ STEPS = (
     Step("normalised by good images", ("l2",)),
     Step("L1 and SSIM together", ("l1", "ssim")),
     Step("both at three scales"),
-    Step("trained to repair", denoises=True),
+    Step("network that repairs, with skips and PCA", denoises=True),
     Step("and the stains it marks", denoises=True, marked=True),
     Step("map smoothed once more", denoises=True, marked=True, wide=True),
 )
@@ -120,6 +121,7 @@ def ablate(
     plain: ConvAutoencoder | None,
     denoiser: Denoiser,
     steps: Iterable[Step] = STEPS,
+    keep: dict[str, np.ndarray] | None = None,
 ) -> list[dict[str, Any]]:
     """AUROC, and at pixel level AUROC and AU-PRO, of each step.
 
@@ -131,6 +133,7 @@ def ablate(
         plain: the network of the slides' training; None leaves its steps out.
         denoiser: the network trained to take stains away.
         steps: the steps.
+        keep: gets the scores (N,) of the images by each step's name, for `lead`.
     """
     rows, train = [], images.train
     drawn = {True: Drawn(*repair(denoiser, bench.x), train, repaired_train(denoiser, images))}
@@ -140,9 +143,36 @@ def ablate(
         if step.denoises not in drawn:
             continue
         maps = step.maps(bench.x, drawn[step.denoises])
-        row = {"step": step.name, "auroc": metrics.auroc(step.score(maps).numpy(), bench.labels)}
+        scores = step.score(maps).double().numpy()
+        if keep is not None:
+            keep[step.name] = scores
+        row = {"step": step.name, "auroc": metrics.auroc(scores, bench.labels)}
         if bench.masks is not None:
             rates = pixel_rates(smooth(maps, MAP_SIGMA) if step.wide else maps, bench.masks)
             row |= {"pixel_auroc": rates.auroc(), "au_pro": rates.au_pro()}
         rows.append(row)
     return rows
+
+
+def from_memory(bench: Bench, images: Images, rebuild: LinearAutoencoder) -> np.ndarray:
+    """The scores (N,) of a bench by the map at three scales, with PCA in the network's place.
+
+    Nothing but a denoiser marks stains, so this map lacks them.
+    """
+    good_hat = cross_fitted(images.train, rebuild.size)
+    drawn = Drawn(rebuild(bench.x), None, images.train, good_hat)
+    step = Step("from memory")
+    return step.score(step.maps(bench.x, drawn)).double().numpy()
+
+
+def lead(first: np.ndarray, second: np.ndarray, labels: np.ndarray) -> dict[str, float]:
+    """AUROC of the first scores minus that of the second, (N,) each, of the same images.
+
+    With the 95 % interval of the difference, value, low and high (lesson 07): each draw of images
+    is judged by both.
+    """
+    return metrics.estimate(
+        lambda pair, y: metrics.auroc(pair[:, 0], y) - metrics.auroc(pair[:, 1], y),
+        np.stack([first, second], axis=1),
+        labels,
+    )

@@ -87,25 +87,28 @@ def denoising() -> Figure:
 
 def bridges() -> Figure:
     """The hourglass with its narrow code, and two bridges that lead around it."""
-    figure, axes = canvas(8.6, 3.4)
-    heights = (1.9, 1.45, 1.05, 0.7, 0.3, 0.7, 1.05, 1.45, 1.9)
-    names = ("image", "conv2", "", "conv5", "code", "up5", "", "up2", "drawn")
-    middles, y = [], 1.25
-    for i, (height, name) in enumerate(zip(heights, names, strict=True)):
-        x = 0.55 + 0.9 * i
-        fill = PALE["gray"] if i in (0, 8) else PALE["orange"] if i == 4 else PALE["blue"]
-        axes.add_patch(Rectangle((x, y - height / 2), 0.35, height, facecolor=fill,
+    figure, axes = canvas(9, 3.5)
+    names = ("image", "conv1", "conv2", "conv5", "code", "up5", "up2", "up1", "drawn")
+    heights = (1.9, 1.5, 1.15, 0.85, 0.22, 0.85, 1.15, 1.5, 1.9)
+    y, wide = 1.35, 0.34
+    for i, (name, height) in enumerate(zip(names, heights, strict=True)):
+        x = 0.42 + 0.98 * i
+        fill = "gray" if i in (0, 8) else "orange" if i == 4 else "blue" if i < 4 else "green"
+        axes.add_patch(Rectangle((x, y - height / 2), wide, height, facecolor=PALE[fill],
                                  edgecolor=DARK, linewidth=1))  # fmt: skip
-        say(axes, x + 0.17, 0.12, name, 10)
-        middles.append((x + 0.17, y + height / 2))
+        say(axes, x + wide / 2, 0.14, name, 10)
         if i < 8:
-            arrow(axes, (x + 0.4, y), (x + 0.86, y))
-    for start, end, rise in ((1, 7, -0.3), (3, 5, -0.5)):
-        (x0, y0), (x1, y1) = middles[start], middles[end]
-        arrow(axes, (x0, y0 + 0.03), (x1, y1 + 0.03), color=RED, linewidth=2,
+            arrow(axes, (x + wide + 0.06, y), (x + 0.92, y))
+    for start, end, rise in ((2, 6, -0.3), (3, 5, -0.4)):
+        (x0, y0), (x1, y1) = (
+            (0.42 + 0.98 * i + wide / 2, y + heights[i] / 2 + 0.03) for i in (start, end)
+        )
+        arrow(axes, (x0, y0), (x1, y1), color=RED, linewidth=2,
               connectionstyle=f"arc3,rad={rise}")  # fmt: skip
-    say(axes, middles[4][0], 3.2, "fine detail crosses here, and a stain could, too", 10, color=RED)
-    say(axes, middles[4][0], 0.72, "narrow", 9)
+        say(axes, x1 + 0.28, y1 + 0.03, "+", 12, color=RED)
+    middle = 0.42 + 0.98 * 4 + wide / 2
+    say(axes, middle, 3.3, "fine detail crosses here, and a stain could, too", 10, color=RED)
+    say(axes, middle, y - 0.3, "narrow", 9)
     return figure
 
 

@@ -8,6 +8,8 @@ from torch import Tensor
 from course_ae.classroom.function_answers.base import FunctionAnswer
 from course_ae.corruption import VISIBLE
 
+LEAST = 9  # pixels that a stain changes visibly; fewer teach a network nothing
+
 # 8.3, a stain of one's own: any will do, so what is compared is the first promise that it breaks.
 
 
@@ -39,7 +41,7 @@ def _broken_promise(result: Any, arguments: tuple) -> int | None:
     kept = (
         torch.equal(given, x),
         bool(stained.min() >= 0 and stained.max() <= 1),
-        bool(changes.amax(dim=(1, 2)).min() > 0),
+        bool((changes > VISIBLE).sum(dim=(1, 2)).min() >= LEAST),
         # Changes that no eye would see may be marked or not.
         bool((mask | (changes < VISIBLE)).all() and (changes > 0)[mask].all()),
     )
@@ -70,8 +72,10 @@ def _glare(x: Tensor) -> tuple[Tensor, Tensor]:
     return stained, (stained - x).abs()[:, 0] > 0
 
 
-def _nothing(x: Tensor) -> tuple[Tensor, Tensor]:
-    return x.clone(), torch.zeros_like(x[:, 0], dtype=torch.bool)
+def _speck(x: Tensor) -> tuple[Tensor, Tensor]:
+    stained = x.clone()
+    stained[..., 10, 10] = 1 - stained[..., 10, 10].round()
+    return stained, (stained - x).abs()[:, 0] > 0
 
 
 def _whole_band(x: Tensor) -> tuple[Tensor, Tensor]:
@@ -84,7 +88,7 @@ FUNCTIONS: dict[str, FunctionAnswer] = {}
 
 FUNCTIONS["8.3"] = FunctionAnswer(
     _light,
-    (_light_alone, _light_in_place, _glare, _nothing, _whole_band),
+    (_light_alone, _light_in_place, _glare, _speck, _whole_band),
     _clean,
     _broken_promise,
 )
