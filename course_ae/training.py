@@ -118,14 +118,14 @@ def train_epoch(
 def draw(model: nn.Module, x: Tensor, batch_size: int = 32) -> Tensor:
     """All that the network makes of any number of images, float32, on the device of `x`.
 
-    It is computed on the network's device, in the precision of its training: twice as fast as in
-    full precision, and AUROC moves by less than 0.002.
+    It is computed on the network's device, in full precision even where the training was not: so a
+    score is the same on every machine, and in an exported detector.
     """
     device = next(model.parameters()).device
     model.eval()
-    with mixed_precision(device):
-        parts = [model(batch.to(device)).float().to(x.device) for batch in x.split(batch_size)]
-    return torch.cat(parts)
+    return torch.cat(
+        [model(batch.to(device)).float().to(x.device) for batch in x.split(batch_size)]
+    )
 
 
 def reconstruct(model: nn.Module, x: Tensor) -> Tensor:

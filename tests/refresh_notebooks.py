@@ -11,6 +11,7 @@ import tempfile
 from pathlib import Path
 
 import nbformat
+from common_cells import with_common_cells
 from nbclient import NotebookClient
 from nbconvert.preprocessors import CoalesceStreamsPreprocessor
 
@@ -22,7 +23,7 @@ STRIP = ["--keep-output", "--keep-count", "--extra-keys", "metadata.widgets meta
 
 def refresh(path: Path) -> None:
     """One notebook, from a fresh kernel, in place."""
-    notebook = nbformat.read(path, as_version=4)
+    notebook = with_common_cells(nbformat.read(path, as_version=4), path.stem)
     client = NotebookClient(
         notebook,
         kernel_name="python3",

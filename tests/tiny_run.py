@@ -16,7 +16,7 @@ FEW = 20  # random splits and bootstrap samples, where a run has metrics.REPEATS
 def make_run(data: Path, folder: Path, **settings) -> SimpleNamespace:
     """A run up to lesson 08, and what each of its stages returned.
 
-    `before` is the summary as lesson 06 leaves it, `files` the names in the run folder after each
+    `before` is the summary as lesson 07 leaves it, `files` the names in the run folder after each
     stage.
     """
     files = {}

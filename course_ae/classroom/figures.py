@@ -207,6 +207,15 @@ def maps(images: Sequence[np.ndarray], titles: Sequence[str], colourbars: bool =
     return figure
 
 
+def mean_and_deviation(mean: np.ndarray, deviation: np.ndarray) -> Figure:
+    """A mean image (H, W) in gray, and how much each pixel varies (H, W) in cividis, from 0."""
+    figure, (left, right) = panels(2, 6.4, 2.8)
+    draw_image(left, mean, "mean image")
+    drawn = draw_image(right, deviation, "deviation map", cmap="cividis", vmin=0, vmax=None)
+    figure.colorbar(drawn, ax=right, shrink=0.85)
+    return figure
+
+
 def components(mean: np.ndarray, pictures: np.ndarray, titles: Sequence[str]) -> Figure:
     """A mean image (H, W) and the components (K, H, W) of PCA, white where they change nothing.
 
@@ -262,6 +271,20 @@ def plot_losses(axes: Axes, history: Sequence[dict[str, float]]) -> None:
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
 
 
+def loss_axis(axes: Axes) -> None:
+    """Equal ratios of losses, equally far apart, where they differ much; else only their range.
+
+    On an axis that begins at 0 a network and its opponents, all near 0.1, look alike.
+    """
+    low, high = axes.dataLim.intervaly
+    if 0 < 3 * low < high:
+        axes.set_yscale("log")
+        axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+        axes.yaxis.set_major_formatter(lambda value, _: f"{value:g}")  # see `literal`
+        axes.yaxis.set_minor_locator(NullLocator())
+        axes.set_ylabel(f"{axes.get_ylabel()} (log)")
+
+
 def learning_curves(
     history: Sequence[dict[str, float]],
     best_epoch: int,
@@ -285,7 +308,7 @@ def learning_curves(
         if value is not None:
             axes.axhline(value, color="black", ls=line, lw=1.2, label=f"{name}, validation")
     axes.set_ylabel("loss")
-    axes.set_ylim(bottom=0)
+    loss_axis(axes)
     axes.legend(fontsize=8)
     return figure
 
@@ -313,7 +336,7 @@ def recorded_curves(curves: dict[str, Sequence[RecordedRun]]) -> Figure:
                 axes.axhline(value, color="black", ls=mark, lw=1.2, label=name)
         axes.set_title(f"trained with {LOSS_NAMES[loss]}", fontsize=10)
         axes.set(xlabel="epoch", ylabel="validation loss")
-        axes.set_ylim(bottom=0)
+        loss_axis(axes)
         axes.xaxis.set_major_locator(MaxNLocator(integer=True))
         axes.legend(fontsize=8)
     return figure
@@ -398,20 +421,28 @@ def steps_of(values: np.ndarray) -> np.ndarray:
 
 
 def error_curve(scores: Scores, name: str, threshold: float) -> Figure:
-    """False positives, false negatives and their sum on the calibration part."""
-    values, labels = scores.part(name, "calibration")
-    _, fp, fn = count_errors(values, labels)  # of one threshold between each two jumps
-    figure, (axes,) = panels(1, 7, 3)
+    """False positives, false negatives and their sum at each candidate of the calibration part.
+
+    The candidates stand side by side, however far their values lie apart.
+    """
+    candidates, fp, fn = count_errors(*scores.part(name, "calibration"))
+    figure, (axes,) = panels(1, 8, 3)
     for label, counts, colour, line in (
         ("false positives", fp, BLUE, "--"),
         ("false negatives", fn, RED, ":"),
         ("errors", fp + fn, "black", "-"),
     ):
-        axes.step(steps_of(values), counts, line, where="post", color=colour, label=label)
-    axes.axvline(threshold, color=GREEN, lw=2, alpha=0.7, label="chosen threshold")
-    axes.set_xlabel(f"threshold on the {SCORE_NAMES[name]} difference score")
+        axes.plot(counts, line, color=colour, marker=".", label=label)
+    chosen = int(np.argmin(np.abs(candidates - threshold)))
+    axes.axvline(chosen, color=GREEN, lw=3, alpha=0.6, label="chosen threshold")
+    last = len(candidates) - 1
+    inner = np.unique(np.linspace(0, last, 8).astype(int))[1:-1]
+    ticks = {0: "all\ndefective", last: "all\ngood", **{i: f"{candidates[i]:.2g}" for i in inner}}
+    axes.set_xticks(list(ticks), list(ticks.values()), fontsize=9)
+    axes.yaxis.set_major_locator(MaxNLocator(integer=True))
+    axes.set_xlabel(f"candidate thresholds on the {SCORE_NAMES[name]} difference score, in order")
     axes.set_ylabel("calibration images")
-    axes.legend(fontsize=8)
+    axes.legend(fontsize=9, loc="upper left", bbox_to_anchor=(1, 1))
     return figure
 
 
@@ -442,19 +473,38 @@ def score_distributions(scores: Scores) -> Figure:
     return figure
 
 
-def split_histogram(splits: dict[str, np.ndarray], slides: dict[str, float]) -> Figure:
-    """The slides' F over many random splits, (repeats,) a score, with the slides' own value."""
+def split_histogram(splits: dict[str, np.ndarray]) -> Figure:
+    """The slides' F over many random splits, (repeats,) a score."""
     figure, (axes,) = panels(1, 8, 3.2)
     bins = np.linspace(0, 1, 41)
-    for (name, found), hatch, line in zip(splits.items(), ("///", ""), ("--", "-."), strict=True):
+    for (name, found), hatch in zip(splits.items(), ("///", ""), strict=True):
         colour, _, _ = SCORE_STYLES[name]
         axes.hist(found, bins, color=colour, hatch=hatch, alpha=0.6, edgecolor="white",
                   label=f"{SCORE_NAMES[name]}, {len(found)} splits")  # fmt: skip
-        axes.axvline(slides[name], color=colour, ls=line, lw=2,
-                     label=f"{SCORE_NAMES[name]} on the slides, {slides[name]}")  # fmt: skip
     axes.set_xlabel("F on the normal class, test part")
     axes.set_ylabel("splits")
-    axes.legend(fontsize=8, loc="upper left")
+    axes.legend(fontsize=8)
+    return figure
+
+
+def split_ranges(rows: Sequence[dict[str, Any]], slides: dict[str, float]) -> Figure:
+    """F over many splits of recorded runs, mean and nine of ten splits, beside the slides' own.
+
+    Args:
+        rows: from `recorded.split_ranges`, at least one.
+        slides: the slides' F of each score.
+    """
+    figure, all_axes = panels(len(slides), 9, 0.27 * len(rows) + 1.3, sharex=True, sharey=True)
+    for axes, (name, value) in zip(all_axes, slides.items(), strict=True):
+        colour, _, marker = SCORE_STYLES[name]
+        for place, row in enumerate(rows):
+            found = row[name]
+            axes.hlines(place, found["p05"], found["p95"], color=colour, lw=3, alpha=0.5)
+            axes.plot(found["mean"], place, marker, c=colour, ms=6)
+        axes.axvline(value, color="black", ls="--", lw=1.2)
+        axes.set_title(f"{SCORE_NAMES[name]} score; dashed: the slides, {value}", fontsize=10)
+        axes.set(xlabel="F on the normal class", xlim=(0, 1), ylim=(len(rows) - 0.4, -0.6))
+    all_axes[0].set_yticks(range(len(rows)), [row["run"] for row in rows], fontsize=8)
     return figure
 
 
@@ -485,22 +535,25 @@ def roc_and_pro(scores: Scores, rates: dict[str, PixelRates], max_fpr: float = 0
     return figure
 
 
-def two_by_two(recorded: Sequence[dict[str, Any]], live: Sequence[dict[str, Any]] = ()) -> Figure:
+def two_by_two(
+    recorded: dict[str, Sequence[dict[str, Any]]], live: Sequence[dict[str, Any]] = ()
+) -> Figure:
     """AUROC of each training by its loss and by the score; the bar is the mean of the seeds.
 
     Args:
-        recorded: rows of recorded runs, from `recorded.trainings`; may be empty if there are live
-            ones.
+        recorded: rows of recorded runs by what to call them, from `recorded.trainings`; may be
+            empty if there are live ones.
         live: rows of this run, from `replication.pair`, drawn hollow beside them.
     """
-    kinds = (("real, recorded", recorded), ("this run", live)) if live else (("", recorded),)
-    rows = [{**row, "kind": kind} for kind, some in kinds for row in some]
-    rows.sort(key=lambda row: row["loss"] != "ssim")  # the slides' training first
+    kinds = {**recorded, "this run": live}
+    rows = [{**row, "kind": kind} for kind, some in kinds.items() for row in some]
+    order = list(kinds)  # the slides' training first
+    rows.sort(key=lambda row: (order.index(row["kind"]), row["loss"] != "ssim"))
     return _trainings(rows, _trained_with, lambda row: row["kind"] == "this run")
 
 
 def _trained_with(row: dict[str, Any]) -> str:
-    return f"trained with {LOSS_NAMES[row['loss']]}" + (f",\n{row['kind']}" if row["kind"] else "")
+    return f"trained with {LOSS_NAMES[row['loss']]},\n{row['kind']}"
 
 
 def sweep(rows: Sequence[dict[str, Any]]) -> Figure:
@@ -535,16 +588,19 @@ def _trainings(
 
 
 def ablation(benches: dict[str, Sequence[dict[str, Any]]], measures: Sequence[str]) -> Figure:
-    """The figures of each step, one panel a measure, one line a set of images."""
-    figure, all_axes = panels(len(measures), 4.6 * len(measures), 3.4, sharey=True)
+    """The figures of each step, one panel a measure, one line a set of images.
+
+    The first step is the lowest, so that what gets better climbs to the right.
+    """
+    figure, all_axes = panels(len(measures), 4.4 * len(measures), 3.6, sharey=True)
     for axes, measure in zip(all_axes, measures, strict=True):
         for (name, rows), style in zip(benches.items(), SCORE_STYLES.values(), strict=False):
             colour, line, marker = style
             values = [row[measure] for row in rows]
             axes.plot(values, range(len(rows)), line, marker=marker, c=colour, label=name)
         axes.set_xlabel({"au_pro": "AU-PRO", "auroc": "AUROC"}.get(measure, measure))
-        axes.legend(fontsize=8, loc="lower left")
+        axes.grid(axis="y", alpha=0.3)
+    figure.legend(*all_axes[0].get_legend_handles_labels(), loc="outside upper center", ncols=4)
     steps = [row["step"] for row in next(iter(benches.values()))]
-    all_axes[0].set_yticks(range(len(steps)), steps, fontsize=8)
-    all_axes[0].invert_yaxis()
+    all_axes[0].set_yticks(range(len(steps)), steps, fontsize=9)
     return figure

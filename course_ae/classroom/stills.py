@@ -5,6 +5,8 @@ from copy import deepcopy
 from nbformat import NotebookNode
 from nbformat.v4 import new_output
 
+from course_ae.classroom.figures import plain
+
 WIDGET = "application/vnd.jupyter.widget-view+json"  # an output that only a kernel can fill
 
 
@@ -24,7 +26,7 @@ def _still(output: NotebookNode) -> list[NotebookNode]:
     if "image/png" in data:
         said = data["text/plain"]
         picture = {"image/png": data["image/png"], "text/plain": said}
-        caption = {"text/markdown": f"**Figure.** {said}"}
+        caption = {"text/markdown": f"**Figure.** {plain(said)}"}
         return [
             new_output("display_data", picture, metadata=output.metadata),
             new_output("display_data", caption),

@@ -284,11 +284,16 @@ def predict_images(args: argparse.Namespace) -> int:
     elif judged:
         lines = [(printable(row["image"]), f"{row['score']:.4g}", row["verdict"]) for row in judged]
         print(plain_table([("image", "score", "verdict"), *lines]))
-        found = sum(row["verdict"] == "defective" for row in judged)
+        count = {word: sum(row["verdict"] == word for row in judged) for word in predict.VERDICTS}
         print(
-            f"\n{found} of {len(judged)} defective: {detector.score_name} score above "
+            f"\n{count['defective']} of {len(judged)} defective: {detector.score_name} score above "
             f"{detector.threshold:.4g}. Pictures: {printable(str(pictures))}"
         )
+        if count["another product"]:
+            print(
+                f"{count['another product']} of another product: more than half of the image is "
+                "unlike the good ones. Was it taken of the right thing, and in the same way?"
+            )
     return 2 if len(judged) < len(rows) else 0
 
 
@@ -297,6 +302,15 @@ def start_lessons(args: argparse.Namespace) -> None:
     from course_ae.command.notebooks import copy_for_students
 
     copy_for_students(user_path(args.folder))
+
+
+def export_detector(args: argparse.Namespace) -> None:
+    """Writes the detector of a run as one file that needs neither this package nor torch."""
+    from course_ae.command.export import export
+
+    file = user_path(args.file)
+    export(user_path(args.run), file, args.score)
+    print(f"Detector: {file}")
 
 
 def export_slides(args: argparse.Namespace) -> None:
@@ -369,6 +383,12 @@ COMMANDS = {  # what each one does, its help, its options
         option("--format", "of the output", choices=("table", "json", "csv"), default="table"),
         option("--pictures", "else in the run's folder, predictions", metavar="DIR"),
         DEVICE,
+    ),
+    "export": (
+        export_detector, "write the detector of a run as one ONNX file",
+        option("run", "a run's folder", metavar="RUN"),
+        option("file", "the new file, for example bottle.onnx", metavar="FILE"),
+        option("--score", "normalised (lesson 08), l2 or ssim", metavar="NAME"),
     ),
     "slides": (
         export_slides, "export the executed lessons as slides for a browser",

@@ -6,7 +6,6 @@ import shutil
 import sys
 import time
 import warnings
-from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -17,8 +16,10 @@ from nbconvert import preprocessors
 
 from course_ae.classroom.stills import still
 from course_ae.experiment.run_folder import Run
-from course_ae.support.errors import CourseError, nearest
+from course_ae.support.errors import CourseError
 from course_ae.support.files import cache_folder, replace_file, require_writable
+
+PAGES = ("glossary.md", "bibliography.md")  # what goes along with the lessons
 
 logging.getLogger("papermill").setLevel(logging.CRITICAL + 1)  # no chatter in the terminal
 os.environ.setdefault("PYDEVD_DISABLE_FILE_VALIDATION", "1")  # nor about frozen modules
@@ -50,7 +51,7 @@ def executed(run: Path) -> list[Path]:
 
 
 def copy_for_students(folder: Path) -> None:
-    """Writes each lesson that is not there yet, without outputs and solutions, and says so.
+    """Writes what is not there yet: the lessons without outputs and solutions, and `PAGES`.
 
     Raises:
         CourseError: if the folder is that of the lessons themselves, or cannot be written.
@@ -72,24 +73,15 @@ def copy_for_students(folder: Path) -> None:
             nbformat.write(notebook, part)
         written.append(target)
     print(f"{len(written)} lesson{'' if len(written) == 1 else 's'} copied to '{folder}'.")
+    for name in PAGES:
+        if (folder / name).exists():
+            kept.append(folder / name)
+        else:
+            with replace_file(folder / name) as part:
+                shutil.copyfile(lessons_folder() / name, part)
     if kept:
         print(f"Left as they are: {', '.join(path.name for path in kept)}.")
     print(f'Open them with: jupyter lab "{min(written + kept)}"')
-
-
-def check_parameters(paths: Iterable[Path], names: Iterable[str]) -> None:
-    """Refuses a parameter that a lesson does not declare; papermill would only warn.
-
-    Raises:
-        CourseError: for an unknown parameter; the nearest one is named.
-    """
-    for path in paths:
-        known = list(papermill.inspect_notebook(_literal(path)))
-        for name in names:
-            if name not in known:
-                raise CourseError(
-                    f"Lesson {path.stem} has no parameter '{name}'{nearest(name, known)}"
-                )
 
 
 def run_lessons(run: Run, parameters: dict[str, Any], resume: bool = False) -> None:
@@ -101,10 +93,9 @@ def run_lessons(run: Run, parameters: dict[str, Any], resume: bool = False) -> N
         resume: True leaves out lessons that are there already.
 
     Raises:
-        CourseError: if a lesson fails, or has not got one of the parameters.
+        CourseError: if a lesson fails.
     """
     paths = lessons()
-    check_parameters(paths, parameters)
     if "COURSE_AE_CACHE" in os.environ:
         os.environ["COURSE_AE_CACHE"] = str(cache_folder().absolute())  # lessons work elsewhere
     for path in paths:

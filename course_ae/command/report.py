@@ -20,6 +20,7 @@ from nbformat import NotebookNode
 from course_ae.classroom import figures
 from course_ae.classroom.stills import still
 from course_ae.classroom.story import read_story
+from course_ae.command import formulas
 from course_ae.command.notebooks import executed
 from course_ae.command.tables import NOTE, result_table
 from course_ae.experiment.dependence import Dependence
@@ -153,6 +154,7 @@ def lesson_page(
         raw_template=(TEMPLATES / template).read_text("utf-8"),
         extra_template_paths=[str(TEMPLATES)],
         extra_template_basedirs=[],  # else templates that lie in the working folder would count
+        filters={"markdown2html": formulas.markdown},
     ).from_notebook_node(notebook, resources)
     head, end, body = page.partition("</head>")
     body = re.sub("<meta", "&lt;meta", body, flags=re.IGNORECASE)  # it can lead on to any address

@@ -1,4 +1,4 @@
-"""Lessons 06 and 08: every figure of a run, from its scores and maps to summary.json.
+"""Lessons 06 to 08: every figure of a run, from its scores and maps to summary.json.
 
 Each figure stands there once. `scores` and, below `baselines`, `mean_image` and `pca` hold the
 figures of each score by its name:
@@ -49,13 +49,18 @@ from course_ae.thresholds import (
     youden_threshold,
 )
 
-# AUROC of the images and AU-PRO on class bottle, as published.
+# AUROC of the images and AU-PRO on class bottle, as published, and where.
 PUBLISHED = (
-    ("RIAD (inpainting network, trained on good images only)", 0.999, None),
-    ("DRAEM (network trained on painted defects)", 0.992, None),
-    ("PaDiM (pretrained features)", 0.999, None),
-    ("PatchCore (pretrained features)", 1.000, None),
-    ("EfficientAD-M (pretrained features)", 1.000, 0.957),
+    (
+        "RIAD (inpainting network, good images only)",
+        0.999,
+        None,
+        "its paper; repeated by others: 0.971",
+    ),
+    ("DRAEM (network trained on painted defects)", 0.992, None, "its paper"),
+    ("PaDiM (pretrained features)", 0.999, None, "README of the library anomalib"),
+    ("PatchCore (pretrained features)", 1.000, None, "README of the library anomalib"),
+    ("EfficientAD-M (pretrained features)", 1.000, 0.957, "its paper"),
 )
 NO_PIXELS = "no pixel figures: {} of {} defective images have no mask"
 

@@ -15,6 +15,7 @@ from typing import Any
 
 from course_ae.datasets.samples import DRAWN
 from course_ae.experiment.evaluation import SCORE_NAMES, rows_of
+from course_ae.settings import make_settings
 from course_ae.support.files import read_csv
 
 FOLDER = Path(__file__).parent / "recorded_runs"
@@ -52,6 +53,47 @@ def trainings(category: str = "bottle", profile: str = "slides") -> list[dict[st
             "dependence": _dependence(run["training"]),
             **{f"auroc_{name}": run["scores"][name]["auroc"]["value"] for name in ("l2", "ssim")},
         }
+        for run in runs(category, profile)
+    ]
+
+
+def both_ways(category: str = "bottle", profile: str = "slides") -> list[int]:
+    """The seeds recorded with both of the slides' scores as the loss: pairs of trainings."""
+    rows = trainings(category, profile)
+    ssim, l2 = ({row["seed"] for row in rows if row["loss"] == loss} for loss in ("ssim", "l2"))
+    return sorted(ssim & l2)
+
+
+def deciding_profile(category: str = "bottle") -> str:
+    """The profile whose recorded runs answer the slides' claims.
+
+    The slides' own where two seeds at least were trained with both losses; otherwise the one with
+    the most such seeds.
+    """
+    seeds = {profile: len(both_ways(category, profile)) for profile in ("slides", "quick", "best")}
+    return "slides" if seeds["slides"] > 1 else max(seeds, key=lambda profile: seeds[profile])
+
+
+def recipe(profile: str) -> str:
+    """What a profile trains, in words, so that a number can say where it comes from."""
+    s = make_settings(profile)
+    name = "the slides' full recipe" if profile == "slides" else f"profile {profile}"
+    copies = "with" if s.flips else "without"
+    return (
+        f"{name} ({s.width:.0%} of AlexNet's width, a code of {s.bottleneck} numbers, {s.epochs} "
+        f"epochs at most, {copies} flipped copies)"
+    )
+
+
+def split_ranges(category: str = "bottle") -> list[dict[str, Any]]:
+    """A row a recorded run: its name, and for each of the slides' scores F over many splits.
+
+    The names of the scores hold tables of mean, p05 and p95.
+    """
+    return [
+        {"run": f"{profile}, {LOSS_NAMES[run['settings']['loss']]}, seed {run['settings']['seed']}"}
+        | {name: run["scores"][name]["f_normal_splits"] for name in ("l2", "ssim")}
+        for profile in ("slides", "quick", "best")
         for run in runs(category, profile)
     ]
 
@@ -121,6 +163,34 @@ def drawn_categories() -> list[dict[str, Any]]:
             }
             rows.append({"category": category, "runs": len(by_run), **told})
     return rows
+
+
+def against_memory() -> list[dict[str, Any]]:
+    """A row a product: lesson 08's map from memory alone, the mean image or PCA, and its network's.
+
+    Drawn products with profile quick, real ones with profile best; each figure is the mean over the
+    recorded seeds, or None where one of them has no masks.
+    """
+    found = [(f"drawn {name}", runs(f"drawn-{name}", "quick")) for name in DRAWN]
+    real = {path.name.split("-best-")[0] for path in FOLDER.glob("*-best-*.json")}
+    found += [(f"real {name}", runs(name, "best")) for name in sorted(real)]
+    detectors = {"mean image": "mean image, normalised", "PCA": "PCA, normalised",
+                 "network": "normalised"}  # fmt: skip
+    rows = []
+    for product, some in found:
+        by_run = [{row.detector: row for row in rows_of(run)} for run in some]
+        if by_run and all(set(detectors.values()) <= set(one) for one in by_run):
+            means = {
+                f"{said}, {name}": _mean([getattr(one[key], measure) for one in by_run])
+                for measure, said in (("auroc", "AUROC"), ("au_pro", "AU-PRO"))
+                for name, key in detectors.items()
+            }
+            rows.append({"product": product, "runs": len(by_run), **means})
+    return rows
+
+
+def _mean(values: list[float | None]) -> float | None:
+    return None if None in values else sum(values) / len(values)
 
 
 def trials() -> list[dict[str, str]]:

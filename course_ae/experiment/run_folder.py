@@ -4,6 +4,7 @@ import ast
 import json
 import os
 import platform
+import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
@@ -69,6 +70,8 @@ def start(namespace: Mapping[str, Any]) -> Run:
             raise CourseError(f"There is no parameter '{name}'{nearest(name, known)}")
     run = open_run(**{name: namespace[name] for name in known if name in namespace})
     print_facts(run)
+    if colab := sys.modules.get("google.colab"):  # it shows explorers only when told to
+        colab.output.enable_custom_widget_manager()
     return run
 
 

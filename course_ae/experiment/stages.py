@@ -1,7 +1,7 @@
 """The stages of a run, one after the other. Each finds what was made before, or makes it.
 
 Lessons 02 to 08 call these, so a lesson can be opened on its own: `prepare` (02), `trained` (04),
-`scored` (05), `evaluation.evaluate` (06), `denoiser` and `scored_normalised` (08).
+`scored` (05), `evaluation.evaluate` (07), `denoiser` and `scored_normalised` (08).
 """
 
 import sys

@@ -2,14 +2,11 @@
 
 import ast
 import re
-from dataclasses import fields
 
 import papermill
 import pytest
+from common_cells import with_common_cells
 from lesson_files import COMPARED, LESSONS, code_cells, each_lesson, read, tags
-
-from course_ae.experiment.run_folder import PLACES
-from course_ae.settings import Settings
 
 LAST_HEADINGS = [
     "## The answer", "## You now can", "## Three questions", "## Exercises", "## Further reading",
@@ -34,6 +31,14 @@ def test_a_lesson_opens_with_its_question_and_closes_with_what_was_learnt(path):
     assert kept == promised
     headings = [cell.source.splitlines()[0] for cell in cells if cell.source.startswith("## ")]
     assert headings[-5:] == LAST_HEADINGS
+
+
+@each_lesson
+def test_a_lesson_opens_elsewhere_and_installs_the_course_where_it_is_missing(path):
+    notebook = read(path)
+    before = [cell.source for cell in notebook.cells]
+    again = with_common_cells(notebook, path.stem)
+    assert [cell.source for cell in again.cells] == before
 
 
 @each_lesson
@@ -76,8 +81,7 @@ def test_the_parameters_are_literals_and_the_same_in_every_lesson(path):
     (model,) = [cell for cell in code_cells(LESSONS[0]) if "parameters" in tags(cell)]
     assert cell.source == model.source
     known = papermill.inspect_notebook(str(path))
-    wanted = {field.name for field in fields(Settings)} | set(PLACES)
-    assert set(known) == wanted
+    assert list(known) == ["data", "category", "profile"]  # batch runs may set any other as well
     assert all(parameter["help"] for parameter in known.values())
 
 
@@ -169,7 +173,8 @@ FIXED = {
 def test_results_are_never_typed_into_the_prose(path):
     for cell in read(path).cells:
         if cell.cell_type == "markdown" and "xercise" not in cell.source[:12]:
-            typed = set(re.findall(r"(?<![\w.])\d+\.\d+(?![\w.]*\d)", cell.source)) - FIXED
+            prose = re.sub(r"https?://\S+", "", cell.source)  # addresses of papers hold numbers
+            typed = set(re.findall(r"(?<![\w.])\d+\.\d+(?![\w.]*\d)", prose)) - FIXED
             assert not typed, f"{typed} in: {cell.source}"
 
 

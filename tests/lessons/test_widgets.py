@@ -9,6 +9,7 @@ import torch
 from course_ae import metrics, scoring, ssim
 from course_ae.baselines import LinearAutoencoder
 from course_ae.classroom import widgets
+from course_ae.classroom.diagrams.descent import descend
 from course_ae.classroom.layers import outputs
 from course_ae.classroom.quizzes import questions, reply
 from course_ae.classroom.widgets.code_size import off_in_stains, squeezed
@@ -215,6 +216,20 @@ def test_the_code_size_explorer_shows_what_the_linear_autoencoder_draws(bottles,
         assert f"k = {size}: 1 - SSIM of the good image {loss:.3f}" in explorer.sentence.value
 
 
+def test_the_descent_explorer_walks_leaps_and_diverges():
+    explorer = widgets.descent_explorer()
+    control = explorer.controls["rate"]
+    assert control.value == 0.1 and (control.min, control.max) == (0.01, 1.1)
+    told = {0.01: "hardly moved", 0.5: "it walks downhill.", 0.9: "still comes down",
+            1.0: "for ever", 1.1: "lands higher"}  # fmt: skip
+    for rate, words in told.items():
+        control.value = rate
+        assert words in explorer.sentence.value
+        visited = descend(rate, 10)
+        assert f"w is {visited[-1]:.3g}" in explorer.sentence.value
+        assert len(explorer.view.losses.get_ydata()) == len(visited) == 11
+
+
 def test_a_stain_is_off_by_its_distance_to_the_clean_image_and_a_mean_image_takes_it_away(
     bottles, stained
 ):
@@ -281,7 +296,7 @@ def test_the_lottery_draws_the_splits_of_the_histogram(scores):
 
 
 def test_every_quiz_has_three_questions_with_one_right_choice_and_a_reason_for_each():
-    assert list(questions()) == [f"lesson0{i}" for i in range(1, 8)]
+    assert list(questions()) == [f"lesson0{i}" for i in range(1, 9)]
     for asked in questions().values():
         assert len(asked) == 3
         for question in asked:

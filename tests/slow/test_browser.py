@@ -67,7 +67,7 @@ EXPLORERS = {  # one cell of each lesson that shows an explorer or a quiz
     "similarity": ("04", "similarity_explorer("),
     "epochs": ("04", "epoch_explorer("),
     "threshold": ("05", "threshold_explorer("),
-    "same image": ("06", "same_image_explorer("),
+    "same image": ("07", "same_image_explorer("),
     "lottery": ("06", "split_lottery("),
     "quiz": ("05", "quiz("),
 }
@@ -466,6 +466,37 @@ def test_the_slides_open_without_the_network(browser, tmp_path):
         assert page.evaluate("() => [...document.images].every(i => i.complete && i.alt)")
     assert errors == []
     assert all(url.startswith(("file:", "data:")) for url in asked)
+
+
+FORMULAS = r"""# 01 Formulas
+
+The loss of $\hat{x} = D(E(x))$, for example, is
+
+$$L = \frac{1}{n} \sum_{i=1}^{n} \left( x_i - \hat{x}_i \right)^2 + \sqrt{\sigma_{xy}}$$
+"""
+BOXES = """() => [...document.querySelectorAll("math")].map(math => {
+  const box = math.getBoundingClientRect();
+  return [box.width, box.height, math.innerText || math.textContent];
+})"""
+
+
+@pytest.mark.parametrize("make", [report.lesson_page, slides.slides_page])
+def test_formulas_are_typeset_without_the_network(make, browser, tmp_path):
+    cell = new_code_cell("1", outputs=[nbformat.v4.new_output("stream", text="1")])
+    notebook = new_notebook(cells=[nbformat.v4.new_markdown_cell(FORMULAS), cell])
+    path = tmp_path / "formulas.html"
+    path.write_text(make(notebook, "01_formulas"), encoding="utf-8")
+    page = browser.new_context(offline=True).new_page()
+    page.goto(path.as_uri())
+    short, tall = page.evaluate(BOXES)
+    assert short[0] > 50 and short[1] > 10  # pixels
+    assert tall[0] > 100 and tall[1] > 1.5 * short[1]  # a fraction and a sum need two lines
+    shown = page.evaluate("() => document.body.innerText")
+    assert "The loss of" in shown and not re.search(r"[$\\]|frac|hat", shown)
+    height = "() => document.querySelector('mfrac').getBoundingClientRect().height"
+    assert page.evaluate(height) > page.evaluate(height.replace("mfrac", "mfrac mn"))
+    hat = page.evaluate("() => document.querySelector('mover').lastChild.textContent")
+    assert hat in ("^", "\u02c6", "\u0302")
 
 
 def test_report_and_lessons_fit_a_phone(browser, front_page, tmp_path):

@@ -54,7 +54,7 @@ def test_summary_has_every_figure_for_every_score(finished):
         assert all(set(f["pixel"]) == {"auroc", "au_pro"} for f in baselines[opponent].values())
 
 
-def test_lesson_06_and_lesson_07_agree(finished):
+def test_lesson_07_and_lesson_08_agree(finished):
     assert list(finished.before["scores"]) == NAMES[:2]
     for name in NAMES[:2]:
         assert finished.before["scores"][name] == finished.summary["scores"][name]
@@ -187,7 +187,7 @@ def test_masks_to_draw_have_the_maps_size_and_good_images_none(small_data):
         assert mask is None or (mask.shape == (227, 227) and mask.any())
 
 
-def test_without_the_second_network_lesson_07s_score_is_left_out(small_data, tmp_path, monkeypatch):
+def test_without_the_second_network_lesson_08s_score_is_left_out(small_data, tmp_path, monkeypatch):
     run = open_run(data=str(small_data), run=str(tmp_path / "run"), **TINY)
     model = training.build_model(run.settings, torch.device("cpu"))
     monkeypatch.setattr(evaluation, "trained", lambda run, images: model)

@@ -89,3 +89,18 @@ def test_learning_curves_hold_the_opponents_that_are_known():
         known = [value for value in opponents if value is not None]
         assert [line.get_ydata()[0] for line in lines] == known
         assert len({line.get_linestyle() for line in lines}) == len(known)
+
+
+@pytest.mark.parametrize(("network", "scale"), [(0.2, "log"), (0.95, "linear"), (0.0, "linear")])
+def test_small_losses_are_not_flattened_by_large_ones(network, scale):
+    history = [{"epoch": 1, "train_loss": 1.0, "val_loss": network}]
+    figure = figures.learning_curves(history, 1)
+    (axes,) = figure.axes
+    assert axes.get_yscale() == scale
+    figures.png(figure)  # also without formulas
+    if scale == "log":
+        figure.canvas.draw()
+        ticks = [text.get_text() for text in axes.get_yticklabels()]
+        assert {"0.2", "0.5", "1"} <= set(ticks)
+    low, high = axes.get_ylim()
+    assert (high - low) < 1.3  # of all values, and not more

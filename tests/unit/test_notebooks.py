@@ -5,7 +5,6 @@ import sys
 
 import nbformat
 import pytest
-from lesson_files import NAMES, write_lesson
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 
 from course_ae.classroom.stills import WIDGET, still
@@ -35,7 +34,7 @@ def test_an_explorer_becomes_a_picture_with_its_caption_and_a_quiz_a_list():
     after = still(before)
     picture, caption = after.cells[1].outputs
     assert picture.data["image/png"] == "aGk=" and picture.metadata["image/png"]["alt"]
-    assert caption.data["text/markdown"] == "**Figure.** Seen <1>."
+    assert caption.data["text/markdown"] == "**Figure.** Seen &lt;1&gt;."
     assert after.cells[2].outputs[0].data["text/markdown"] == "**1. Why?**"
     assert after.cells[3].outputs == []
     assert before.cells[1].outputs == [EXPLORER]  # a copy was changed
@@ -45,7 +44,10 @@ def test_an_explorer_becomes_a_picture_with_its_caption_and_a_quiz_a_list():
 def test_a_students_lessons_have_no_outputs_and_no_solutions(tmp_path, capsys):
     folder = tmp_path / "le mie lezioni"
     assert main(["start", str(folder)]) == 0
-    assert "7 lessons copied" in capsys.readouterr().out
+    assert "8 lessons copied" in capsys.readouterr().out
+    for name in notebooks.PAGES:
+        ours = (notebooks.lessons_folder() / name).read_bytes()
+        assert (folder / name).read_bytes() == ours
     for path in notebooks.lessons():
         ours = nbformat.read(path, as_version=4)
         theirs = nbformat.read(folder / path.name, as_version=4)
@@ -60,16 +62,19 @@ def test_a_students_lessons_have_no_outputs_and_no_solutions(tmp_path, capsys):
 def test_a_second_start_overwrites_nothing_and_adds_what_is_missing(tmp_path, capsys):
     folder = tmp_path / "mine"
     main(["start", str(folder)])
-    first, second, *_ = sorted(folder.iterdir())
-    first.write_text("my work", encoding="utf-8")
-    second.unlink()
+    first, second, *_, page, other = sorted(folder.iterdir())
+    for path in (first, page):
+        path.write_text("my work", encoding="utf-8")
+    for path in (second, other):
+        path.unlink()
     before = {path.name: path.read_bytes() for path in folder.iterdir()}
     capsys.readouterr()
     assert main(["start", str(folder)]) == 0
     out = capsys.readouterr().out
-    assert "1 lesson copied" in out and first.name in out
+    assert "1 lesson copied" in out and first.name in out and page.name in out
+    assert f'jupyter lab "{first}"' in out
     assert {p.name: p.read_bytes() for p in folder.iterdir() if p.name in before} == before
-    assert second.is_file()
+    assert second.is_file() and other.is_file()
 
 
 def test_start_refuses_the_lessons_own_folder_and_a_file(tmp_path, capsys):
@@ -83,12 +88,6 @@ def test_start_refuses_the_lessons_own_folder_and_a_file(tmp_path, capsys):
     assert {path: path.read_bytes() for path in notebooks.lessons()} == before
 
 
-def test_committed_lessons_take_every_parameter():
-    paths = notebooks.lessons()
-    assert [path.name[:2] for path in paths] == [f"0{number}" for number in range(1, 9)]
-    notebooks.check_parameters(paths, NAMES)
-
-
 @pytest.fixture
 def folder(tmp_path, monkeypatch):
     """Where a test writes its lessons."""
@@ -100,12 +99,6 @@ def folder(tmp_path, monkeypatch):
 def test_no_lessons_is_one_sentence(folder):
     with pytest.raises(CourseError, match=r"no lessons in .*lezioni"):
         notebooks.lessons()
-
-
-def test_unknown_parameter_names_the_nearest(folder):
-    write_lesson(folder, "01_first")
-    with pytest.raises(CourseError, match=r"01_first has no parameter 'epoch'; .*'epochs'\?"):
-        notebooks.check_parameters(notebooks.lessons(), ["epoch"])
 
 
 def test_terminal_sees_bars_and_nothing_else(monkeypatch):

@@ -44,14 +44,27 @@ def test_scores_and_verdicts_are_those_of_the_run(run, moved, name, tmp_path):
     rows = read_csv(run / "scores.csv")
     found = judged(run, [moved / row["path"] for row in rows], tmp_path / "p", name)
     expected = np.array([float(row[name]) for row in rows])
-    assert np.allclose([row["score"] for row in found], expected, rtol=0.02)
+    assert np.allclose([row["score"] for row in found], expected, rtol=1e-3)
     threshold = run_folder.read_json(run / "summary.json")["scores"][name]["threshold"]
     for row in found:
         assert row["threshold"] == threshold
         assert row["verdict"] == ("defective" if row["score"] > threshold else "good")
 
 
-def test_lesson_07s_score_is_taken_unless_another_is_asked_for(run):
+def test_another_product_is_called_that_and_a_defect_is_not(run, moved, tmp_path, capsys):
+    other = tmp_path / "other.png"
+    Image.fromarray(np.tile(np.arange(96, dtype=np.uint8) * 2, (96, 1))).save(other)
+    (row,) = judged(run, [other], tmp_path / "p")
+    assert row["verdict"] == "another product"
+    (row,) = judged(run, [other], tmp_path / "p", "l2")  # whose map has no threshold of its own
+    assert row["verdict"] in ("good", "defective")
+    assert main(["predict", str(other), "--run", str(run), "--pictures", str(tmp_path / "q")]) == 0
+    assert "1 of another product" in capsys.readouterr().out
+    rows = judged(run, sorted(moved.glob("test/*/*.png")), tmp_path / "p")
+    assert all(row["verdict"] != "another product" for row in rows)
+
+
+def test_lesson_08s_score_is_taken_unless_another_is_asked_for(run):
     assert predict.load_detector(run).score_name == "normalised"
 
 

@@ -11,6 +11,7 @@ from course_ae.experiment import recorded
 
 ROOT = Path(__file__).resolve().parents[2]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
+RESULTS = (ROOT / "docs" / "results.md").read_text(encoding="utf-8")
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
 
 
@@ -51,11 +52,21 @@ def test_pictures_and_files_that_the_readme_names_exist():
 
 
 def test_the_result_table_is_printed_by_the_command_and_not_typed(capsys):
-    (pattern,) = re.findall(r"`course-ae table (\S+)`", README)
+    (pattern,) = re.findall(r"`course-ae table (\S+)`", RESULTS)
     paths = sorted(map(str, ROOT.glob(pattern)))
     assert paths
     assert main(["table", *paths]) == 0
-    assert capsys.readouterr().out.strip() in README
+    assert capsys.readouterr().out.strip() in RESULTS
+
+
+def test_the_short_table_of_the_readme_says_what_was_recorded():
+    for row in recorded.against_memory():
+        figures = [f"{value:.3f}" for name, value in row.items() if ", " in name]
+        assert f"| {row['runs']} | {' | '.join(figures)} |" in README
+
+
+def test_the_readme_is_short():
+    assert len(README.splitlines()) <= 150
 
 
 @pytest.mark.parametrize("name", ["missing", "settings.json"])
@@ -68,8 +79,8 @@ def test_a_table_of_something_else_is_one_sentence(name, tmp_path, capsys):
     assert printed.out == "" and len(printed.err.splitlines()) == 1
 
 
-def test_the_trials_of_the_readme_are_those_of_the_lesson():
+def test_the_trials_of_the_results_are_those_of_the_lesson():
     rows = recorded.trials()
     assert len(rows) > 9 and len({tuple(row) for row in rows}) == 1
     for row in rows:
-        assert "| " + " | ".join(row.values()) + " |" in README
+        assert "| " + " | ".join(row.values()) + " |" in RESULTS

@@ -204,7 +204,50 @@ def test_runs_are_sorted_and_become_rows_and_a_table(tiny):
         "bottle", "quick"
     )
     for live in ((), rows[1:]):
-        figures.png(figures.two_by_two(rows, live))
+        figures.png(figures.two_by_two({"real, recorded": rows}, live))
+
+
+def put(tiny, loss, seed, profile="quick"):
+    """One more recorded run, with the numbers of another."""
+    settings = {**tiny["settings"], "loss": loss, "seed": seed, "profile": profile}
+    place = record.place_of(settings, tiny["made_with"]["drawn"])
+    place.write_text(record.layout({**tiny, "settings": settings}), encoding="utf-8")
+
+
+def test_the_profile_with_the_most_pairs_decides_unless_the_slides_own_has_two(tiny):
+    assert recorded.both_ways("bottle", "quick") == []
+    assert recorded.deciding_profile() == "slides"  # nobody has a pair
+    put(tiny, "l2", 0)
+    assert recorded.both_ways("bottle", "quick") == [0]
+    assert recorded.deciding_profile() == "quick"
+    put(tiny, "ssim_l1", 1)
+    put(tiny, "l2", 1)
+    assert recorded.both_ways("bottle", "quick") == [0]  # seed 1 lacks SSIM alone
+    put(tiny, "ssim", 1)
+    put(tiny, "ssim", 2)
+    put(tiny, "l2", 2)
+    for seed in (0, 1):
+        assert recorded.deciding_profile() == "quick"
+        put(tiny, "ssim", seed, "slides")
+        put(tiny, "l2", seed, "slides")
+    assert len(recorded.both_ways("bottle", "quick")) == 3
+    assert recorded.deciding_profile() == "slides"
+
+
+def test_a_recipe_is_told_in_words():
+    assert recorded.recipe("slides") == (
+        "the slides' full recipe (100% of AlexNet's width, a code of 2048 numbers, 150 epochs at "
+        "most, with flipped copies)"
+    )
+    assert recorded.recipe("best").startswith("profile best (50% of AlexNet's width")
+
+
+def test_the_ranges_of_the_splits_are_those_of_the_runs_and_can_be_drawn(tiny):
+    put(tiny, "l2", 1)
+    rows = recorded.split_ranges()
+    assert [row["run"] for row in rows] == ["quick, L2, seed 1", "quick, SSIM, seed 0"]
+    assert rows[1]["l2"] == tiny["scores"]["l2"]["f_normal_splits"]
+    figures.png(figures.split_ranges(rows, {"l2": 0.78, "ssim": 0.57}))
 
 
 def test_six_digits_are_kept_and_whole_numbers_stay_whole():

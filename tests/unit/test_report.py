@@ -100,7 +100,7 @@ def test_the_sentence_holds_the_numbers_of_the_summary(run, finished):
     assert f"AU-PRO {found['pixel']['au_pro']:.3f}, of 1." in said
 
 
-def test_without_masks_and_lesson_07_the_sentence_says_what_there_is(run, finished):
+def test_without_masks_and_lesson_08_the_sentence_says_what_there_is(run, finished):
     l2 = finished.summary["scores"]["l2"] | {"pixel": None}
     change(run, scores={"l2": l2})
     said = sentence(run)

@@ -2,6 +2,8 @@
 
 import json
 import shutil
+import sys
+import types
 
 import numpy as np
 import pytest
@@ -232,3 +234,11 @@ def test_a_run_folder_in_use_is_refused(small_data, tmp_path):
             pass
     with run_folder.reserved(run, "training"), run_folder.reserved(run, "command"):
         pass  # a command trains
+
+
+def test_colab_is_told_to_show_explorers(small_data, tmp_path, monkeypatch):
+    told = []
+    output = types.SimpleNamespace(enable_custom_widget_manager=lambda: told.append(True))
+    monkeypatch.setitem(sys.modules, "google.colab", types.SimpleNamespace(output=output))
+    run_folder.start({"data": str(small_data), "run": str(tmp_path / "run")})
+    assert told

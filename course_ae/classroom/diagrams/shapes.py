@@ -27,7 +27,7 @@ def canvas(width: float, height: float) -> tuple[Figure, Axes]:
 def box(
     axes: Axes, x: float, y: float, width: float, height: float, text: str = "", fill: str = "blue"
 ) -> None:
-    """A rounded box with words in its middle; x, y is its lower left corner."""
+    """A rounded box with words in its middle; x, y is its lower left corner, all in inches."""
     corner = FancyBboxPatch(
         (x, y), width, height, boxstyle="round,pad=0,rounding_size=0.06",
         facecolor=PALE[fill], edgecolor=DARK, linewidth=1,
@@ -43,7 +43,7 @@ def arrow(axes: Axes, start: Sequence[float], end: Sequence[float], **style) -> 
 
 
 def say(axes: Axes, x: float, y: float, text: str, size: float = 9, **style) -> None:
-    """Words whose middle is at x, y."""
+    """Words whose middle is at x, y in inches; `size` of the type is in points."""
     style = {"ha": "center", "va": "center", "color": DARK, **style}
     axes.text(x, y, text, fontsize=size, **style)
 
@@ -79,5 +79,5 @@ def array(
 
 
 def frame(axes: Axes, x: float, y: float, width: float, height: float, color: str = BLUE) -> None:
-    """An empty rectangle with a thick border, to point at something."""
+    """An empty rectangle with a thick border, in inches, to point at something."""
     axes.add_patch(Rectangle((x, y), width, height, fill=False, edgecolor=color, linewidth=2.2))

@@ -1,4 +1,4 @@
-"""Lessons 06 and 08: the same image under every score."""
+"""Lessons 07 and 08: the same image under every score."""
 
 import numpy as np
 

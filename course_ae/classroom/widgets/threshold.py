@@ -65,10 +65,10 @@ class ThresholdView(View):
             3, top=0.95, bottom=0.6, left=0.085, width_ratios=(2.2, 1, 1.5), wspace=0.3
         )
         self.order = figures.scatter_scores(self.scatter, self.scores, self.name, part)
-        self.scatter.legend(fontsize=7, loc="upper left", ncols=2)
+        self.scatter.legend(fontsize=9, loc="upper left", ncols=2)
         self.line = self.scatter.axhline(self.values.mean(), color="black", ls="--", lw=1.4)
         low, high = self.scatter.get_ylim()
-        self.scatter.set_ylim(low, high + 0.3 * (high - low))  # room for the legend
+        self.scatter.set_ylim(low, high + 0.4 * (high - low))  # room for the legend
         (self.ring,) = self.scatter.plot([], [], "o", ms=13, mfc="none", mec="black", mew=1.5)
         self.counts = figures.confusion_matrix(middle)
         self.markers = {}
@@ -78,17 +78,17 @@ class ThresholdView(View):
             right.step(steps, list(map(rate, found)), line, where="post", c=colour, label=name)
             (self.markers[name],) = right.plot([], [], marker, c=colour, ms=8)
         right.set(ylim=(-0.05, 1.05), xlabel="threshold")
-        right.set_title("of the normal class", fontsize=10)
-        right.legend(fontsize=7, loc="lower right")
+        right.set_title("the normal class", fontsize=10)
+        right.legend(fontsize=9, loc="lower right")
         self.moves(self.line, self.ring, *self.counts, *self.markers.values())
 
     def _add_thumbnails(self) -> None:
-        self.figure.text(0.02, 0.525, "judged wrongly:", fontsize=9)
+        self.figure.text(0.02, 0.53, "judged wrongly:", fontsize=9)
         self.wrong: list[int] = []  # numbers among all test images
         self.thumbnails = []
-        for axes in self._row(self.SHOWN, top=0.47, bottom=0.32, left=0.02, wspace=0.08):
+        for axes in self._row(self.SHOWN, top=0.46, bottom=0.32, left=0.02, wspace=0.08):
             self.thumbnails.append((axes, figures.draw_image(axes, self.inputs[0])))
-            axes.title.set_fontsize(7)
+            axes.title.set_fontsize(8)
             self.moves(self.thumbnails[-1][1], axes.title)
 
     def _add_chosen(self) -> None:

@@ -1,8 +1,4 @@
-"""Exercises in which a student writes a function: what is right, and what usual mistakes give.
-
-Students, read no further! `exercises.check` calls a student's function and ours with the same
-arguments. What it says of each mistake, and the hints, stand in exercises.toml.
-"""
+"""What an exercise is in which a student writes a function."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -22,6 +18,3 @@ class FunctionAnswer:
     wrong: tuple[Callable, ...]  # usual mistakes, in the order of their sentences
     cases: Callable[[], list[tuple]]  # the arguments of each call, new ones each time
     observe: Callable[[Any, tuple], Any] = returned  # from what it returns and what it was given
-
-
-FUNCTIONS: dict[str, FunctionAnswer] = {}
