@@ -358,7 +358,7 @@ def with_differences(
         under: what is written above each difference.
         top: where the colours end; what lies beyond looks the same.
     """
-    size = min(1.9, 8 / len(titles))
+    size = min(1.4, 8 / len(titles))
     figure = new_figure(len(titles) * size + 0.8, (len(rows) + 1) * (size + 0.2))
     axes = figure.subplots(len(rows) + 1, len(titles), squeeze=False)
     for i, row in enumerate(rows):
