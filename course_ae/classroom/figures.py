@@ -343,6 +343,34 @@ def recorded_curves(curves: dict[str, Sequence[RecordedRun]]) -> Figure:
     return figure
 
 
+def with_differences(
+    rows: Sequence[Sequence[np.ndarray]],
+    differences: Sequence[np.ndarray],
+    titles: Sequence[str],
+    under: Sequence[str],
+    top: float,
+) -> Figure:
+    """Rows of images (H, W) in gray, and below each column a difference on one scale for all.
+
+    Args:
+        rows: of images, as many in each as there are titles.
+        differences: signed (H, W), one a column; white where there is none.
+        titles: of the columns.
+        under: what is written above each difference.
+        top: where the colours end; what lies beyond looks the same.
+    """
+    size = min(1.4, 8 / len(titles))
+    figure = new_figure(len(titles) * size + 0.8, (len(rows) + 1) * (size + 0.2))
+    axes = figure.subplots(len(rows) + 1, len(titles), squeeze=False)
+    for i, row in enumerate(rows):
+        for ax, image, title in zip(axes[i], row, titles, strict=True):
+            draw_image(ax, image, "" if i else title)
+    for ax, image, title in zip(axes[-1], differences, under, strict=True):
+        drawn = draw_image(ax, image, title, cmap="PuOr_r", vmin=-top, vmax=top)
+    figure.colorbar(drawn, ax=axes[-1].tolist(), extend="both", shrink=0.9)
+    return figure
+
+
 def scales(columns: dict[str, np.ndarray]) -> dict[str, dict[str, Any]]:
     """How to draw the images (N, H, W) of each name, so that equal colours mean equal values.
 

@@ -198,6 +198,33 @@ def trials() -> list[dict[str, str]]:
     return read_csv(FOLDER / "trials.csv")
 
 
+def plain_trials() -> list[dict[str, Any]]:
+    """A row a try to rebuild real bottles, with its loss 1 - SSIM on new images and on its own.
+
+    First the recorded runs of profiles slides and quick, then single trials of other recipes, and
+    PCA with codes of several sizes. `pca` is what PCA with 100 numbers has on the same new images.
+    """
+    rows = [
+        {"recipe": f"profile {profile}, seed {run['settings']['seed']}"}
+        | {name: run["training"].get(key) for name, key in TRIED.items()}
+        for profile in ("slides", "quick")
+        for run in by_loss("bottle", profile).get("ssim", [])
+    ]
+    for row in read_csv(FOLDER / "plain_trials.csv"):
+        numbers = {name: float(row[name]) if row[name] else None for name in TRIED}
+        epochs = int(row["epochs"]) if row["epochs"] else None
+        rows.append({"recipe": row["recipe"]} | numbers | {"epochs": epochs})
+    return rows
+
+
+TRIED = {
+    "epochs": "epochs",
+    "validation": "val_loss",
+    "training": "train_loss",
+    "pca": "pca_loss",
+}  # a column of `plain_trials`, and its name in a summary's `training`
+
+
 def trainings_caption(found: dict[str, list[RecordedRun]]) -> str:
     """How the trainings of `by_loss` went, in words and numbers."""
     if not found:

@@ -104,3 +104,12 @@ def test_small_losses_are_not_flattened_by_large_ones(network, scale):
         assert {"0.2", "0.5", "1"} <= set(ticks)
     low, high = axes.get_ylim()
     assert (high - low) < 1.3  # of all values, and not more
+
+
+def test_differences_lie_below_their_images_on_one_scale():
+    images, apart = np.zeros((2, 3, 4, 4)), np.zeros((3, 4, 4))
+    figure = figures.with_differences(images, apart, ["a", "b", "c"], ["", "", "d"], 0.1)
+    figures.png(figure)
+    drawn = [axes for axes in figure.axes if axes.images]
+    assert [axes.get_title() for axes in drawn] == ["a", "b", "c", *[""] * 5, "d"]
+    assert {axes.images[0].get_clim() for axes in drawn[-3:]} == {(-0.1, 0.1)}

@@ -63,7 +63,19 @@ def lists(content):
 def test_recorded_runs_come_with_the_package():
     assert len(FILES) >= 4
     others = {path.name for path in recorded.FOLDER.iterdir() if path not in FILES}
-    assert others == {"trials.csv"}
+    assert others == {"trials.csv", "plain_trials.csv"}
+
+
+def test_plain_trials_are_recorded_runs_and_then_what_the_file_holds():
+    rows = recorded.plain_trials()
+    assert {tuple(row) for row in rows} == {("recipe", *recorded.TRIED)}
+    made = [run for name in ("slides", "quick") for run in recorded.runs("bottle", name)
+            if run["settings"]["loss"] == "ssim"]  # fmt: skip
+    for row, run in zip(rows, made, strict=False):
+        assert row["validation"] == run["training"]["val_loss"]
+        assert row["pca"] == run["training"]["pca_loss"]
+    by_memory = [row["validation"] for row in rows if row["recipe"].startswith("PCA")]
+    assert by_memory == sorted(by_memory, reverse=True) and len(by_memory) == 4
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import ipywidgets as w
 import numpy as np
 
-from course_ae.classroom.figures import draw_image, plot_losses
+from course_ae.classroom.figures import RED, draw_image, plot_losses
 from course_ae.classroom.widgets.view import Explorer, View
 
 
@@ -29,9 +29,11 @@ class EpochView(View):
         grid = self.figure.add_gridspec(2, 1 + len(inputs), width_ratios=(2.6, *[1] * len(inputs)))
         curves = self.figure.add_subplot(grid[:, 0])
         plot_losses(curves, history)
+        best = min(history, key=lambda row: row["val_loss"])
+        curves.plot(best["epoch"], best["val_loss"], "*", c=RED, ms=12, label="best epoch")
         curves.set_title("loss", fontsize=9)
         curves.set_ylim(bottom=0)
-        curves.legend(fontsize=8)
+        curves.legend(fontsize=9)
         self.mark = curves.axvline(history[0]["epoch"], color="black", lw=1.5)
         self.drawn = []
         for i, image in enumerate(inputs):
