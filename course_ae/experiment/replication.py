@@ -86,28 +86,6 @@ class Claim:
             return "holds"
         return "does not hold" if self.high < 0 else "undecided"
 
-    @property
-    def said(self) -> str:
-        """The verdict in a sentence, with what it means."""
-        if self.low is None:
-            pairs = "1 seed was" if self.seeds == 1 else f"{self.seeds} seeds were"
-            return (
-                f"{self.text}: no answer yet; {pairs} recorded with both losses, and an interval "
-                "needs two."
-            )
-        ends = f"{self.low:+.3f} to {self.high:+.3f}, {self.seeds} seeds"
-        if self.verdict == "undecided":
-            return (
-                f"{self.text}: the seeds leave the sign open. On average the difference is "
-                f"{self.difference:+.3f} of AUROC; what lies beyond its 95 % interval ({ends}) is "
-                "unlikely."
-            )
-        word = "yes" if self.verdict == "holds" else "no, the other way round"
-        return (
-            f"{self.text}: {word}. The difference is {self.difference:+.3f} of AUROC (95 % "
-            f"interval {ends}): more than the luck of the training."
-        )
-
     def as_row(self) -> dict[str, Any]:
         """For summary.json."""
         return {**asdict(self), "verdict": self.verdict}
