@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from importlib.resources import files
 
 import numpy as np
-from scipy import stats
 from torch import Tensor
 
 from course_ae import thresholds
@@ -84,11 +83,6 @@ def good_only(scores: Scores, quantile: float) -> thresholds.Confusion:
     return thresholds.confusion(*scores.part("l2", "test"), threshold)
 
 
-def seeds_needed(quantile: Callable[[int], float]) -> int:
-    """The fewest results, as far from 0 as they spread, whose 95 % interval leaves 0 out."""
-    return next(n for n in range(2, 100) if quantile(n) / np.sqrt(n) < 1)
-
-
 def hits(maps: Tensor, masks: Sequence[np.ndarray | None]) -> list[bool]:
     """Does the highest value of each map (N, H, W) lie inside its mask, where there is one?"""
     pairs = [(one, mask) for one, mask in zip(maps, masks, strict=True) if mask is not None]
@@ -132,11 +126,6 @@ ANSWERS: dict[str, Callable[..., tuple]] = {
         good_only(scores, 0.8).fn,
     ),
     "6.3": lambda: (29 / 36, 211 / 300, 4 / 6),
-    "7.3": lambda: (
-        seeds_needed(lambda n: stats.t.ppf(0.975, n - 1)),
-        seeds_needed(lambda n: stats.norm.ppf(0.975)),
-        seeds_needed(lambda n: stats.t.ppf(0.975, n)),
-    ),
     "8.1": lambda: (
         (0.36 - 0.30) / USUAL_81,
         (0.36 - 0.30) / 0.03,

@@ -17,6 +17,7 @@ from matplotlib import colormaps
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 from matplotlib.patches import Rectangle
 from matplotlib.text import Text
 from matplotlib.ticker import LogLocator, MaxNLocator, NullLocator, PercentFormatter
@@ -174,7 +175,7 @@ def strip(axes: Axes, groups: dict[str, np.ndarray]) -> None:
         colour, marker = style_of(defect_type, groups)
         x = i + rng.uniform(-0.25, 0.25, len(values))
         axes.scatter(x, values, c=colour, marker=marker, s=18, alpha=0.8, linewidths=0)
-    axes.set_xticks(range(len(groups)), list(groups), fontsize=8)
+    axes.set_xticks(range(len(groups)), list(groups), fontsize=9)
 
 
 def score_strip(axes: Axes, scores: Scores, name: str) -> None:
@@ -503,16 +504,71 @@ def score_distributions(scores: Scores) -> Figure:
 
 
 def split_histogram(splits: dict[str, np.ndarray]) -> Figure:
-    """The slides' F over many random splits, (repeats,) a score."""
-    figure, (axes,) = panels(1, 8, 3.2)
-    bins = np.linspace(0, 1, 41)
-    for (name, found), hatch in zip(splits.items(), ("///", ""), strict=True):
-        colour, _, _ = SCORE_STYLES[name]
-        axes.hist(found, bins, color=colour, hatch=hatch, alpha=0.6, edgecolor="white",
-                  label=f"{SCORE_NAMES[name]}, {len(found)} splits")  # fmt: skip
-    axes.set_xlabel("F on the normal class, test part")
-    axes.set_ylabel("splits")
-    axes.legend(fontsize=8)
+    """The slides' F over many random splits, (repeats,) a score: panels, mean, nine of ten."""
+    figure = new_figure(8, 3.6)
+    all_axes = figure.subplots(len(splits), 1, squeeze=False, sharex=True, sharey=True)[:, 0]
+    for axes, (name, found) in zip(all_axes, splits.items(), strict=True):
+        colour, _, marker = SCORE_STYLES[name]
+        _histogram(axes, found, np.linspace(0, 1, 41), colour, marker)
+        axes.set_title(f"{SCORE_NAMES[name]} score, {len(found)} splits", fontsize=10)
+    all_axes[-1].set_xlabel("F on the normal class, test part")
+    return figure
+
+
+def lead_histogram(gaps: np.ndarray) -> Figure:
+    """F of one score minus that of another over many splits, (repeats,); the line is at 0."""
+    figure, (axes,) = panels(1, 8, 2.4)
+    reach = max(0.1, np.abs(gaps).max())
+    _histogram(axes, gaps, np.linspace(-reach, reach, 42), GREEN, "D")
+    axes.axvline(0, color="black", lw=1.2)
+    axes.set_xlabel("F of L2 minus F of SSIM, same split")
+    return figure
+
+
+def _histogram(axes: Axes, found: np.ndarray, bins: np.ndarray, colour: str, marker: str) -> None:
+    """Values (repeats,) as bars, and above them their mean and where nine of ten lie."""
+    counts, _, _ = axes.hist(found, bins, color=colour, alpha=0.45, edgecolor="white")
+    height = 1.15 * counts.max()
+    axes.hlines(height, *np.quantile(found, [0.05, 0.95]), color=colour, lw=4)
+    axes.plot(found.mean(), height, marker, c=colour, mec="black", ms=7)
+    axes.set(ylabel="splits", ylim=(0, 1.3 * counts.max()))
+
+
+LUCKS = {"images": (BLUE, "o"), "training": (ORANGE, "s")}
+
+
+def intervals(groups: dict[str, Sequence[dict[str, Any]]], zero: Sequence[str] = ()) -> Figure:
+    """Values with their 95 % intervals, a panel a group, all panels with the same scale.
+
+    Args:
+        groups: title and rows; a row has name, value, low and high, and "luck" (one of `LUCKS`),
+            which says what the interval covers; "images" where it is missing.
+        zero: titles of the panels with differences, which get a line at 0.
+    """
+    ends = {
+        title: [0.0] * (title in zero) + [row[end] for row in rows for end in ("low", "high")]
+        for title, rows in groups.items()
+    }
+    span = 1.15 * max(np.ptp(found) for found in ends.values()) or 0.1
+    most = max(map(len, groups.values()))
+    figure, all_axes = panels(len(groups), 8.5, 0.34 * most + 1.1)
+    lucks = {row.get("luck", "images") for rows in groups.values() for row in rows}
+    for axes, (title, rows) in zip(all_axes, groups.items(), strict=True):
+        for place, row in enumerate(rows):
+            colour, marker = LUCKS[row.get("luck", "images")]
+            axes.hlines(place, row["low"], row["high"], color=colour, lw=3, alpha=0.6)
+            axes.plot(row["value"], place, marker, c=colour, ms=7)
+        middle = (min(ends[title]) + max(ends[title])) / 2
+        axes.set(xlim=(middle - span / 2, middle + span / 2), ylim=(len(rows) - 0.5, -0.5))
+        axes.set_yticks(range(len(rows)), [row["name"] for row in rows], fontsize=9)
+        axes.set_title(title, fontsize=10)
+        axes.grid(axis="x", alpha=0.3)
+        if title in zero:
+            axes.axvline(0, color="black", lw=1.2)
+    if len(lucks) > 1:
+        marks = [Line2D([], [], c=c, marker=m, lw=3, label=f"luck of the {name}")
+                 for name, (c, m) in LUCKS.items()]  # fmt: skip
+        figure.legend(handles=marks, loc="outside lower center", ncols=2, fontsize=9)
     return figure
 
 
@@ -521,19 +577,26 @@ def split_ranges(rows: Sequence[dict[str, Any]], slides: dict[str, float]) -> Fi
 
     Args:
         rows: from `recorded.split_ranges`, at least one.
-        slides: the slides' F of each score.
+        slides: the slides' F of each score, L2 first.
     """
-    figure, all_axes = panels(len(slides), 9, 0.27 * len(rows) + 1.3, sharex=True, sharey=True)
-    for axes, (name, value) in zip(all_axes, slides.items(), strict=True):
-        colour, _, marker = SCORE_STYLES[name]
+    parts = {
+        name: f"{SCORE_NAMES[name]}; dashed: slides, {value}" for name, value in slides.items()
+    }
+    lead = slides["l2"] - slides["ssim"]
+    parts["gap"] = f"L2 minus SSIM; dashed: slides, {lead:.2f}"
+    figure, all_axes = panels(3, 9, 0.27 * len(rows) + 1.3, sharey=True)
+    for axes, (name, title) in zip(all_axes, parts.items(), strict=True):
+        colour, _, marker = SCORE_STYLES.get(name, (GREEN, "-", "D"))
         for place, row in enumerate(rows):
-            found = row[name]
-            axes.hlines(place, found["p05"], found["p95"], color=colour, lw=3, alpha=0.5)
-            axes.plot(found["mean"], place, marker, c=colour, ms=6)
-        axes.axvline(value, color="black", ls="--", lw=1.2)
-        axes.set_title(f"{SCORE_NAMES[name]} score; dashed: the slides, {value}", fontsize=10)
+            if found := row[name]:
+                axes.hlines(place, found["p05"], found["p95"], color=colour, lw=3, alpha=0.5)
+                axes.plot(found["mean"], place, marker, c=colour, ms=6)
+        axes.axvline(slides.get(name, lead), color="black", ls="--", lw=1.2)
+        axes.set_title(title, fontsize=9)
         axes.set(xlabel="F on the normal class", xlim=(0, 1), ylim=(len(rows) - 0.4, -0.6))
-    all_axes[0].set_yticks(range(len(rows)), [row["run"] for row in rows], fontsize=8)
+    all_axes[-1].axvline(0, color="black", lw=1)
+    all_axes[-1].set(xlim=(-0.5, 0.8), xlabel="difference of F, same split")
+    all_axes[0].set_yticks(range(len(rows)), [row["run"] for row in rows], fontsize=9)
     return figure
 
 
@@ -578,11 +641,15 @@ def two_by_two(
     rows = [{**row, "kind": kind} for kind, some in kinds.items() for row in some]
     order = list(kinds)  # the slides' training first
     rows.sort(key=lambda row: (order.index(row["kind"]), row["loss"] != "ssim"))
-    return _trainings(rows, _trained_with, lambda row: row["kind"] == "this run")
+    figure = _trainings(rows, _trained_with, lambda row: row["kind"] == "this run")
+    groups = list(dict.fromkeys(_trained_with(row) for row in rows if row["kind"] != "this run"))
+    if live and groups:  # a rule between real photographs and this run
+        figure.axes[0].axvline(len(groups) - 0.5, color="gray", lw=1)
+    return figure
 
 
 def _trained_with(row: dict[str, Any]) -> str:
-    return f"trained with {LOSS_NAMES[row['loss']]},\n{row['kind']}"
+    return f"after {LOSS_NAMES[row['loss']]},\n{row['kind']}"
 
 
 def sweep(rows: Sequence[dict[str, Any]]) -> Figure:
@@ -610,9 +677,9 @@ def _trainings(
             fill = "none" if is_hollow(members[0]) else colour
             axes.scatter(places, values, fc=fill, ec=colour, marker=marker, label=label)
             axes.hlines(np.mean(values), x - 0.1, x + 0.1, color=colour)
-    axes.set_xticks(range(len(groups)), groups, fontsize=8)
+    axes.set_xticks(range(len(groups)), groups, fontsize=9)
     axes.set_ylabel("AUROC")
-    axes.legend(fontsize=8, loc="upper left", bbox_to_anchor=(1, 1))
+    axes.legend(fontsize=9, loc="upper left", bbox_to_anchor=(1, 1))
     return figure
 
 

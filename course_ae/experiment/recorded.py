@@ -13,6 +13,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
+from course_ae import metrics
 from course_ae.datasets.samples import DRAWN
 from course_ae.experiment.evaluation import SCORE_NAMES, rows_of
 from course_ae.settings import make_settings
@@ -88,14 +91,51 @@ def recipe(profile: str) -> str:
 def split_ranges(category: str = "bottle") -> list[dict[str, Any]]:
     """A row a recorded run: its name, and for each of the slides' scores F over many splits.
 
-    The names of the scores hold tables of mean, p05 and p95.
+    The names of the scores hold tables of mean, p05 and p95; "gap" that of F of L2 minus F of SSIM
+    on the same split, or None where the scores of the images were not kept.
     """
     return [
         {"run": f"{profile}, {LOSS_NAMES[run['settings']['loss']]}, seed {run['settings']['seed']}"}
         | {name: run["scores"][name]["f_normal_splits"] for name in ("l2", "ssim")}
+        | {"gap": _split_gap(run)}
         for profile in ("slides", "quick", "best")
         for run in runs(category, profile)
     ]
+
+
+def _split_gap(run: RecordedRun) -> dict[str, float] | None:
+    if "image_scores" not in run:
+        return None
+    values, labels = image_scores(run)
+    fraction = run["settings"]["calibration_fraction"]
+    l2, ssim = (metrics.f_normal_splits(one, labels, fraction) for one in values.T)
+    low, high = np.quantile(l2 - ssim, [0.05, 0.95])
+    return {"mean": float((l2 - ssim).mean()), "p05": float(low), "p95": float(high)}
+
+
+def image_scores(run: RecordedRun) -> tuple[np.ndarray, np.ndarray]:
+    """L2 and SSIM scores (N, 2) of a run's test images by path, and their labels (N,)."""
+    rows = sorted(run["image_scores"], key=lambda row: row["path"])
+    values = np.array([[float(row[name]) for name in ("l2", "ssim")] for row in rows])
+    return values, np.array([int(row["label"]) for row in rows])
+
+
+def paired_scores(
+    category: str = "bottle", profile: str = "slides"
+) -> tuple[np.ndarray, np.ndarray] | None:
+    """Scores of the seeds trained both ways, (N, seeds, losses, scores), and the labels (N,).
+
+    Losses are SSIM and L2, scores L2 and SSIM, in this order. None where the scores of the images
+    were not kept for all of these runs.
+    """
+    found = {(run["settings"]["loss"], run["settings"]["seed"]): run
+             for run in runs(category, profile)}  # fmt: skip
+    seeds = both_ways(category, profile)
+    pairs = [[found[loss, seed] for loss in ("ssim", "l2")] for seed in seeds]
+    if not pairs or not all("image_scores" in run for pair in pairs for run in pair):
+        return None
+    values = np.array([[image_scores(run)[0] for run in pair] for pair in pairs])
+    return np.moveaxis(values, 2, 0), image_scores(pairs[0][0])[1]
 
 
 def _dependence(training: dict[str, float]) -> float:

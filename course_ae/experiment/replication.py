@@ -1,6 +1,6 @@
 """Lesson 07: what the slides conclude, held against several trainings."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -86,28 +86,6 @@ class Claim:
             return "holds"
         return "does not hold" if self.high < 0 else "undecided"
 
-    @property
-    def said(self) -> str:
-        """The verdict in a sentence, with what it means."""
-        if self.low is None:
-            pairs = "1 seed was" if self.seeds == 1 else f"{self.seeds} seeds were"
-            return (
-                f"{self.text}: no answer yet; {pairs} recorded with both losses, and an interval "
-                "needs two."
-            )
-        ends = f"{self.low:+.3f} to {self.high:+.3f}, {self.seeds} seeds"
-        if self.verdict == "undecided":
-            return (
-                f"{self.text}: the seeds leave the sign open. On average the difference is "
-                f"{self.difference:+.3f} of AUROC; what lies beyond its 95 % interval ({ends}) is "
-                "unlikely."
-            )
-        word = "yes" if self.verdict == "holds" else "no, the other way round"
-        return (
-            f"{self.text}: {word}. The difference is {self.difference:+.3f} of AUROC (95 % "
-            f"interval {ends}): more than the luck of the training."
-        )
-
     def as_row(self) -> dict[str, Any]:
         """For summary.json."""
         return {**asdict(self), "verdict": self.verdict}
@@ -139,19 +117,69 @@ def _claim(text: str, differences: list[float]) -> Claim:
     return Claim(text, seeds, *metrics.mean_interval(np.array(differences)))
 
 
-def claim_table(claims: list[Claim]) -> list[dict[str, Any]]:
-    """A row a claim, for a lesson's table."""
+def by_images(values: np.ndarray, labels: np.ndarray) -> list[dict[str, float]]:
+    """The same three differences, with the interval that the luck of the images gives them.
+
+    The networks stay as they are, and all of them meet the same draw of test images.
+
+    Args:
+        values: from `recorded.paired_scores`, (N, seeds, losses, scores).
+        labels: 1 for defective, 0 for good, (N,).
+    """
+    found = []
+    for number in range(3):
+        of = partial(_difference, number)
+        found.append(metrics.estimate(of, values, labels))
+    return found
+
+
+def _difference(number: int, values: np.ndarray, labels: np.ndarray) -> float:
+    """Of the claim with this number, mean over the seeds; arguments as `by_images`."""
+    auroc = np.apply_along_axis(metrics.auroc, 0, values, labels)  # (seeds, losses, scores)
+    if number == 0:
+        return (auroc[:, :, 0] - auroc[:, :, 1]).mean()
+    return (auroc[:, 0, number - 1] - auroc[:, 1, number - 1]).mean()
+
+
+def standing(low: float, high: float) -> str:
+    """'ahead' or 'behind' where the interval of a difference leaves 0 out, else 'level'."""
+    return "ahead" if low > 0 else "behind" if high < 0 else "level"
+
+
+def verdict(claim: Claim, images: dict[str, float] | None) -> str:
+    """What the luck of the images, `by_images`, and that of the training say together."""
+    if claim.low is None or claim.high is None or images is None:
+        return claim.verdict
+    word, over_seeds = standing(images["low"], images["high"]), standing(claim.low, claim.high)
+    if word == over_seeds:
+        return word
+    if word == "level":
+        return "level; other images might turn it"
+    return f"{word} with these networks; other seeds might turn it"
+
+
+def claim_table(
+    claims: list[Claim], found: Sequence[dict[str, float]] = ()
+) -> list[dict[str, Any]]:
+    """A row a claim, for a lesson's table.
+
+    Args:
+        claims: from `slides_claims`.
+        found: from `by_images`; empty where the scores of the images were not kept.
+    """
+    images = found or [None] * len(claims)
     return [
         {
             "claim": claim.text,
             "seeds": claim.seeds,
-            "difference of AUROC": _signed(claim.difference),
-            "95 % interval": "" if claim.low is None else f"{claim.low:+.3f} to {claim.high:+.3f}",
-            "verdict": claim.verdict,
+            "difference of AUROC": "" if claim.difference is None else f"{claim.difference:+.3f}",
+            "95 % by the images": "" if one is None else _ends(one["low"], one["high"]),
+            "95 % by the training": _ends(claim.low, claim.high),
+            "verdict": verdict(claim, one),
         }
-        for claim in claims
+        for claim, one in zip(claims, images, strict=True)
     ]
 
 
-def _signed(value: float | None) -> str:
-    return "" if value is None else f"{value:+.3f}"
+def _ends(low: float | None, high: float | None) -> str:
+    return "" if low is None else f"{low:+.3f} to {high:+.3f}"

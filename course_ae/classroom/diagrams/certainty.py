@@ -28,7 +28,7 @@ def lottery(seeds: tuple[int, ...] = (0, 1, 3)) -> Figure:
         calibration, test = split_test(labels, 0.5, seed)
         threshold = search_threshold(values[calibration], labels[calibration])
         found = f_normal(confusion(values[test], labels[test], threshold))
-        say(axes, 0.6, y, f"split {seed}")
+        say(axes, 0.6, y, f"split {'ABCDEFGH'[row]}")
         axes.plot([1.2, 6.5], [y, y], color="#BBBBBB", linewidth=1, zorder=1)
         for i, value in enumerate(values):
             colour, marker = ((BLUE, "o"), (RED, "^"))[labels[i]]

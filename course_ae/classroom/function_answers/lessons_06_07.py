@@ -90,6 +90,15 @@ def with_draws(seed: int) -> tuple[np.ndarray, np.ndarray, np.ndarray, list[np.n
     return first, second, labels, [rng.permutation(drawn) for drawn in draws]
 
 
+def seeds_needed(mean: float, deviation: float, spare: int = 1, normal: bool = False) -> int:
+    """The fewest results whose 95 % interval leaves 0 out, with this mean and deviation."""
+    for n in range(2, 100_000):
+        quantile = stats.norm.ppf(0.975) if normal else stats.t.ppf(0.975, n - spare)
+        if quantile * deviation / np.sqrt(n) < mean:
+            return n
+    raise ValueError("not within reach")
+
+
 FUNCTIONS: dict[str, FunctionAnswer] = {
     "6.1": FunctionAnswer(
         share_in_order,
@@ -125,5 +134,13 @@ FUNCTIONS: dict[str, FunctionAnswer] = {
         lead_interval,
         (ends_subtracted, labels_not_drawn, lambda a, b, y, d: lead_interval(b, a, y, d)),
         lambda: [with_draws(seed) for seed in range(2)],
+    ),
+    "7.3": FunctionAnswer(
+        seeds_needed,
+        (
+            lambda mean, deviation: seeds_needed(mean, deviation, normal=True),
+            lambda mean, deviation: seeds_needed(mean, deviation, spare=0),
+        ),
+        lambda: [(0.02, 0.02), (0.06, 0.02), (0.01, 0.03)],
     ),
 }

@@ -28,16 +28,16 @@ class LotteryView(View):
         self.lines, self.marks, self.filled = {}, {}, {}
         above, below = self.figure.subplots(2, len(splits), squeeze=False)
         for upper, lower, (name, found) in zip(above, below, splits.items(), strict=True):
-            colour, line, _ = SCORE_STYLES[name]
+            colour, _, _ = SCORE_STYLES[name]
             self.filled[name] = self._add_dots(upper, name)
             self.lines[name] = upper.axhline(scores.values[name].mean(), color="black", ls="--")
             title = f"{SCORE_NAMES[name]} score; filled: in the calibration part"
             upper.set_title(title, fontsize=9)
             upper.set_xlabel("test image")
-            upper.legend(fontsize=7, loc="upper left")
+            upper.legend(fontsize=9, loc="upper left")
             lower.hist(found, np.linspace(0, 1, 41), color=colour, alpha=0.6, edgecolor="white")
             lower.set(xlabel=f"F of {SCORE_NAMES[name]} over {len(found)} splits", ylabel="splits")
-            self.marks[name] = lower.axvline(0, color="black", lw=2, ls=line)
+            self.marks[name] = lower.axvline(0, color="black", lw=2)
             self.moves(*self.filled[name], self.lines[name], self.marks[name])
 
     def _add_dots(self, axes: Axes, name: str) -> list[Artist]:
