@@ -42,6 +42,7 @@ SCORE_STYLES = {
 }  # fmt: skip
 LOSS_STYLES = {"l2": (BLUE, "-"), "ssim": (ORANGE, "--"), "ssim_l1": (GREEN, "-.")}
 DPI = 90
+MAPS = ("map", "spread of good images")  # the ends of the names of what is drawn in cividis
 GAP = 110  # the outline of a defect is drawn this part of an image's side outside of it
 Masks = Sequence[np.ndarray | None]  # (H, W) each, True for a defect; None for none
 
@@ -134,7 +135,7 @@ def draw_image(axes: Axes, image: np.ndarray, title: str = "", **kwargs: Any) ->
     return axes.imshow(image, **kwargs)
 
 
-def outline(axes: Axes, mask: np.ndarray | None) -> None:
+def outline(axes: Axes, mask: np.ndarray | None, width: float = 1) -> None:
     """A thin line just outside the True region of a mask (H, W), where there is one.
 
     A hair's width of the image is left free between both, so that the line hides no defect.
@@ -143,7 +144,7 @@ def outline(axes: Axes, mask: np.ndarray | None) -> None:
         return
     around = binary_dilation(mask, iterations=max(1, max(mask.shape) // GAP))
     if not around.all():
-        axes.contour(around, levels=[0.5], colors=[RED], linewidths=1)
+        axes.contour(around, levels=[0.5], colors=[RED], linewidths=width)
 
 
 def image_grid(
@@ -195,6 +196,7 @@ def defect_areas(areas: dict[str, np.ndarray]) -> Figure:
     axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
     axes.yaxis.set_major_formatter(PercentFormatter(1.0, decimals=1))
     axes.yaxis.set_minor_locator(NullLocator())
+    axes.tick_params(labelsize=9)
     axes.set_ylabel("share of the image (log)")
     return figure
 
@@ -213,7 +215,7 @@ def mean_and_deviation(mean: np.ndarray, deviation: np.ndarray) -> Figure:
     """A mean image (H, W) in gray, and how much each pixel varies (H, W) in cividis, from 0."""
     figure, (left, right) = panels(2, 6.4, 2.8)
     draw_image(left, mean, "mean image")
-    drawn = draw_image(right, deviation, "deviation map", cmap="cividis", vmin=0, vmax=None)
+    drawn = draw_image(right, deviation, "spread of good images", cmap="cividis", vmin=0, vmax=None)
     figure.colorbar(drawn, ax=right, shrink=0.85)
     return figure
 
@@ -375,17 +377,17 @@ def with_differences(
 def scales(columns: dict[str, np.ndarray]) -> dict[str, dict[str, Any]]:
     """How to draw the images (N, H, W) of each name, so that equal colours mean equal values.
 
-    Gray images are drawn from black to white. What ends in 'map' is drawn in cividis, and all maps
-    of a kind, the last two words of their names, have one scale: 'slides' L2 map' has that of
-    'L2 map'.
+    Gray images are drawn from black to white. What ends in one of `MAPS` is drawn in
+    cividis, and all maps of a kind, the last two words of their names, have one scale: 'slides' L2
+    map' has that of 'L2 map'.
     """
     tops: dict[str, float] = {}
     for name, images in columns.items():
-        top = float(np.quantile(images, 0.999)) if name.endswith("map") else 0.0
+        top = float(np.quantile(images, 0.999)) if name.endswith(MAPS) else 0.0
         tops[_kind(name)] = max(top, tops.get(_kind(name), 0.0))
     return {
         name: {"cmap": "cividis", "vmin": 0, "vmax": tops[_kind(name)]}
-        if name.endswith("map")
+        if name.endswith(MAPS)
         else {}
         for name in columns
     }
@@ -395,17 +397,29 @@ def _kind(name: str) -> str:
     return " ".join(name.split()[-2:])
 
 
-def comparison(columns: dict[str, np.ndarray], titles: Sequence[str], masks: Masks) -> Figure:
+def comparison(
+    columns: dict[str, np.ndarray],
+    titles: Sequence[str],
+    masks: Masks,
+    outlined: str | None = None,
+) -> Figure:
     """One row an image: input, reconstruction and difference maps, each (N, H, W).
 
     Equal colours mean equal values in all rows, and in all maps of a kind, see `scales`.
+
+    Args:
+        columns: the images by the name of their column.
+        titles: of the rows.
+        masks: of the rows.
+        outlined: the only column with the masks' outlines, thin ones; None outlines in all.
     """
     figure = new_figure(2.0 * len(columns) + 0.9, 1.75 * len(titles) + 0.3)
     grid = figure.subplots(len(titles), len(columns), squeeze=False)
     for column, (name, scale) in zip(grid.T, scales(columns).items(), strict=True):
         for row, axes in enumerate(column):
             drawn = draw_image(axes, columns[name][row], name if row == 0 else "", **scale)
-            outline(axes, masks[row])
+            if outlined in (None, name):
+                outline(axes, masks[row], 1 if outlined is None else 0.6)
         if scale:
             figure.colorbar(drawn, ax=column, shrink=0.6, aspect=40)
     for axes, title in zip(grid[:, 0], titles, strict=True):

@@ -22,7 +22,7 @@ def road() -> Figure:
         "image": (0.15, "x", "lesson 02"),
         "network": (1.45, "D(E(x))", "lessons 03, 04"),
         "reconstruction": (2.95, "x\u0302", "lesson 04"),
-        "difference": (4.25, "|x - x\u0302|", "lesson 05"),
+        "difference": (4.25, "(x - x\u0302)²", "lesson 05"),
         "score": (5.55, "s", "lesson 05"),
         "threshold": (6.65, "s > t ?", "lesson 05"),
         "verdict": (7.8, "", "lessons 06 to 08"),
@@ -30,11 +30,13 @@ def road() -> Figure:
     widths = dict.fromkeys(stations, SIDE) | {"network": 1.15, "score": 0.75, "threshold": 0.8}
     widths["verdict"] = 1.05
     spoilt, clean = bottle(stain=0.95), bottle()
+    squares = (spoilt - clean) ** 2
     picture(axes, stations["image"][0], FLOOR, SIDE, spoilt)
     _hourglass(axes, stations["network"][0], FLOOR, widths["network"])
     picture(axes, stations["reconstruction"][0], FLOOR, SIDE, clean)
-    picture(axes, stations["difference"][0], FLOOR, SIDE, abs(spoilt - clean), cmap="cividis")
-    box(axes, stations["score"][0], middle - 0.25, widths["score"], 0.5, "0.013")
+    picture(axes, stations["difference"][0], FLOOR, SIDE, squares,
+            cmap="cividis", vmax=squares.max())  # fmt: skip
+    box(axes, stations["score"][0], middle - 0.25, widths["score"], 0.5, f"{squares.mean():.3f}")
     _scale(axes, stations["threshold"][0] + 0.2, FLOOR)
     left = stations["verdict"][0]
     box(axes, left, middle + 0.06, widths["verdict"], 0.4, "defective", "orange")

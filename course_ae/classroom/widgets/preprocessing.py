@@ -38,11 +38,11 @@ class PreprocessingView(View):
         counts.set_yscale("log")
         counts.yaxis.set_major_formatter("{x:g}")
         counts.set_ylim(1e-4, 1)
-        counts.set_xticks([0, 1], ["0", ""])
+        counts.set_xticks([0, 128 / 255, 1], ["0", "", ""])
         counts.set_title("share of the pixels with each value (log)", fontsize=9)
-        self.top = counts.text(1, -0.02, "", ha="center", va="top",
-                               transform=counts.get_xaxis_transform())  # fmt: skip
-        self.moves(self.whole, self.piece, self.bars, self.top)
+        below = {"ha": "center", "va": "top", "transform": counts.get_xaxis_transform()}
+        self.middle, self.top = (counts.text(x, -0.02, "", **below) for x in (128 / 255, 1))
+        self.moves(self.whole, self.piece, self.bars, self.middle, self.top)
         self._steps = lru_cache(maxsize=32)(self._compute)
 
     def _compute(self, image: int) -> list[np.ndarray]:
@@ -64,6 +64,7 @@ class PreprocessingView(View):
             drawn.set_clim(0, top)
         found, _ = np.histogram(array, BINS, (0, top))
         self.bars.set_data(found / found.sum())
+        self.middle.set_text("0.5" if top == 1 else "128")
         self.top.set_text(str(top))
         return (
             f"{self.samples[image].name}, {step}: shape {array.shape}, {array.dtype}, values from "
