@@ -240,7 +240,7 @@ def number_grids(arrays: Sequence[np.ndarray], titles: Sequence[str]) -> Figure:
         middle = (array.min() + array.max()) / 2
         for (row, column), value in np.ndenumerate(array):
             colour = "white" if value <= middle else "black"
-            axes.text(column, row, f"{value:g}", ha="center", va="center", color=colour, fontsize=8)
+            axes.text(column, row, f"{value:g}", ha="center", va="center", color=colour, fontsize=9)
     return figure
 
 
@@ -254,7 +254,7 @@ def parameter_shares(layers: Sequence[dict[str, Any]]) -> Figure:
         bars = axes.barh(list(shares), list(shares.values()), color=colour, hatch=hatch,
                          edgecolor="white")  # fmt: skip
         axes.bar_label(bars, fmt="{:.1%}", padding=3)
-    axes.set_yticks(range(len(rows)), [f"{row['part']} {row['layer']}" for row in rows], fontsize=8)
+    axes.set_yticks(range(len(rows)), [f"{row['part']} {row['layer']}" for row in rows], fontsize=9)
     axes.invert_yaxis()
     axes.xaxis.set_major_formatter(PercentFormatter(1.0, decimals=0))
     axes.set_xlabel("share of all parameters")

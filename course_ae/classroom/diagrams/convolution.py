@@ -96,8 +96,9 @@ def pooling(picture: np.ndarray, pooled: np.ndarray, size: int, stride: int) -> 
     height, out = len(picture) * cell, len(pooled) * big
     figure, axes = canvas(0.3 + len(picture[0]) * cell + 2.6 + len(pooled[0]) * big, height + 0.75)
     left, right, bottom = 0.3, 0.3 + len(picture[0]) * cell + 2.3, 0.12
-    array(axes, left, bottom, picture, cell)
-    array(axes, right, bottom + (height - out) / 2, pooled, big)
+    scale = {"low": picture.min(), "high": picture.max()}  # one gray for a number on both sides
+    array(axes, left, bottom, picture, cell, **scale)
+    array(axes, right, bottom + (height - out) / 2, pooled, big, **scale)
     for number, (i, j) in enumerate(np.ndindex(pooled.shape)):
         colour, inset = WINDOW_COLOURS[number % len(WINDOW_COLOURS)], 0.025 * (1 + number)
         x, y = left + j * stride * cell, bottom + height - (i * stride + size) * cell
