@@ -223,10 +223,11 @@ def components(mean: np.ndarray, pictures: np.ndarray, titles: Sequence[str]) ->
     component is the same. The most extreme pixels of all are cut off, so that the rest is seen.
     """
     top = np.quantile(np.abs(pictures), 0.999)
+    colours = colormaps["PuOr_r"].resampled(33)  # few of them, for a small file
     figure, axes = panels(1 + len(pictures), 1.75 * (1 + len(pictures)), 2.1)
     draw_image(axes[0], mean, "mean image m")
     for ax, picture, title in zip(axes[1:], pictures, titles, strict=True):
-        drawn = draw_image(ax, picture, title, cmap="PuOr_r", vmin=-top, vmax=top)
+        drawn = draw_image(ax, picture, title, cmap=colours, vmin=-top, vmax=top)
     figure.colorbar(drawn, ax=axes[1:], shrink=0.75, ticks=[0])
     return figure
 

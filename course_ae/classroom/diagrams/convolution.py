@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 import numpy as np
+from matplotlib import colormaps
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
@@ -75,10 +76,11 @@ def strides(size: int = 7, kernel: int = 3, stride: int = 2, padding: int = 1) -
 def answers(image: np.ndarray, seen: Sequence[np.ndarray], titles: Sequence[str]) -> Figure:
     """An image (H, W), and what kernels answer to it (h, w) each, white where they answer 0."""
     top = max(np.quantile(np.abs(one), 0.995) for one in seen)
+    colours = colormaps["PuOr_r"].resampled(33)  # few of them, for a small file
     figure, axes = panels(1 + len(seen), 6.4, 2.1)
     draw_image(axes[0], image, titles[0])
     for ax, one, title in zip(axes[1:], seen, titles[1:], strict=True):
-        drawn = draw_image(ax, one, title, cmap="PuOr_r", vmin=-top, vmax=top)
+        drawn = draw_image(ax, one, title, cmap=colours, vmin=-top, vmax=top)
     figure.colorbar(drawn, ax=axes[1:], shrink=0.75, ticks=[0])
     return figure
 

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 import numpy as np
+from matplotlib import colormaps
 from matplotlib.figure import Figure
 from matplotlib.patches import Polygon
 
@@ -61,9 +62,10 @@ def through_codes(
         sizes: how many numbers the code of each reconstruction has.
         off: inside the stains, how far the stained image and its reconstructions are off.
     """
-    figure = new_figure(min(9.0, 1.7 * len(good)), 5.2)
+    figure = new_figure(min(9.0, 1.55 * len(good)), 4.8)
     rows = figure.subplots(3, len(good))
     added = [after - before for before, after in zip(good, stained, strict=True)]
+    colours = colormaps["PuOr_r"].resampled(33)  # few of them, for a small file
     top = max(0.02, *(np.quantile(np.abs(one), 0.995) for one in added[1:]))
     for axes, one, words in zip(rows[0], good, ["good", *(f"k = {k}" for k in sizes)], strict=True):
         draw_image(axes, one, words)
@@ -71,7 +73,7 @@ def through_codes(
         draw_image(axes, one, "stained" if axes is rows[1][0] else "")
     for axes, one, distance in zip(rows[2], added, off, strict=True):
         words = f"off in stains {distance:.3f}"
-        drawn = draw_image(axes, one, words, cmap="PuOr_r", vmin=-top, vmax=top)
+        drawn = draw_image(axes, one, words, cmap=colours, vmin=-top, vmax=top)
     bar = figure.colorbar(drawn, ax=rows[2], shrink=0.8, extend="both")
     bar.set_label("added", fontsize=9)
     bar.ax.tick_params(labelsize=9)
@@ -85,12 +87,13 @@ def on_the_way(rows: Sequence[Sequence[np.ndarray]], titles: Sequence[str]) -> F
         rows: image (H, W), maps (h, w) and output (H, W) of each; a column has one scale.
         titles: of the columns.
     """
-    figure = new_figure(1.7 * len(titles), 1.65 * len(rows) + 0.25)
+    figure = new_figure(1.35 * len(titles), 1.31 * len(rows) + 0.25)
     axes = figure.subplots(len(rows), len(titles), squeeze=False)
     for j, title in enumerate(titles):
         column = np.stack([row[j] for row in rows])
         scale = {} if j == 0 else {"vmin": column.min(), "vmax": column.max()}
-        colours = "gray" if j in (0, len(titles) - 1) else "cividis"
+        colours = colormaps["gray" if j in (0, len(titles) - 1) else "cividis"].resampled(32)
         for i, one in enumerate(column):
-            draw_image(axes[i, j], one, title if i == 0 else "", cmap=colours, **scale)
+            draw_image(axes[i, j], one, title if i == 0 else "", cmap=colours,
+                       interpolation="nearest", **scale)  # fmt: skip
     return figure
