@@ -65,12 +65,13 @@ def through_codes(
     figure = new_figure(min(9.0, 1.55 * len(good)), 4.8)
     rows = figure.subplots(3, len(good))
     added = [after - before for before, after in zip(good, stained, strict=True)]
-    colours = colormaps["PuOr_r"].resampled(33)  # few of them, for a small file
+    # Few colours, for a small file.
+    colours, grays = colormaps["PuOr_r"].resampled(33), colormaps["gray"].resampled(64)
     top = max(0.02, *(np.quantile(np.abs(one), 0.995) for one in added[1:]))
     for axes, one, words in zip(rows[0], good, ["good", *(f"k = {k}" for k in sizes)], strict=True):
-        draw_image(axes, one, words)
+        draw_image(axes, one, words, cmap=grays)
     for axes, one in zip(rows[1], stained, strict=True):
-        draw_image(axes, one, "stained" if axes is rows[1][0] else "")
+        draw_image(axes, one, "stained" if axes is rows[1][0] else "", cmap=grays)
     for axes, one, distance in zip(rows[2], added, off, strict=True):
         words = f"off in stains {distance:.3f}"
         drawn = draw_image(axes, one, words, cmap=colours, vmin=-top, vmax=top)
