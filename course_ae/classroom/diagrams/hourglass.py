@@ -82,19 +82,19 @@ def through_codes(
 
 
 def on_the_way(rows: Sequence[Sequence[np.ndarray]], titles: Sequence[str]) -> Figure:
-    """Images, a few of their feature maps, and their outputs stretched to all grays.
+    """Images, a few of their feature maps, and their outputs.
 
     Args:
-        rows: image (H, W), maps (h, w) and output (H, W) of each; a column has one scale.
+        rows: image (H, W), maps (h, w) and output (H, W) of each; a column of maps has one scale.
         titles: of the columns.
     """
     figure = new_figure(1.35 * len(titles), 1.31 * len(rows) + 0.25)
     axes = figure.subplots(len(rows), len(titles), squeeze=False)
+    few = {"cmap": colormaps["cividis"].resampled(32), "interpolation": "nearest"}
     for j, title in enumerate(titles):
         column = np.stack([row[j] for row in rows])
-        scale = {} if j == 0 else {"vmin": column.min(), "vmax": column.max()}
-        colours = colormaps["gray" if j in (0, len(titles) - 1) else "cividis"].resampled(32)
+        is_map = 0 < j < len(titles) - 1
+        scale = {**few, "vmin": column.min(), "vmax": column.max()} if is_map else {}
         for i, one in enumerate(column):
-            draw_image(axes[i, j], one, title if i == 0 else "", cmap=colours,
-                       interpolation="nearest", **scale)  # fmt: skip
+            draw_image(axes[i, j], one, title if i == 0 else "", **scale)
     return figure
