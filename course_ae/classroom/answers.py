@@ -56,20 +56,24 @@ def enough(
     x: Tensor,
     loss: Callable[[Tensor, Tensor], Tensor] = ssim_loss,
     lowest: bool = True,
-) -> int:
-    """The smallest k with which PCA rebuilds images (N, 1, H, W) half as well as it can.
+) -> tuple[int, ...]:
+    """The smallest k with which PCA goes half and two thirds of the way to its best.
 
     Args:
         pca: the linear autoencoder with all its components.
-        x: the images.
+        x: the images, (N, 1, H, W).
         loss: by what their reconstructions are judged.
-        lowest: True goes half of the way from the mean image's loss to that with all components,
+        lowest: True takes the way from the mean image's loss to that with all components,
             False to 0.
     """
-    first, last = (loss(pca.truncated(k)(x), x) for k in (0, pca.size))
-    wanted = (first + last) / 2 if lowest else first / 2
-    sizes = range(pca.size + 1)
-    return next((k for k in sizes if loss(pca.truncated(k)(x), x) <= wanted), pca.size)
+    first, last = (loss(pca.truncated(k)(x), x).item() for k in (0, pca.size))
+    last, k, found = last if lowest else 0, 0, []
+    for part in (1 / 2, 2 / 3):
+        wanted = first + part * (last - first)
+        while k < pca.size and loss(pca.truncated(k)(x), x).item() > wanted:
+            k += 1
+        found.append(k)
+    return tuple(found)
 
 
 def first_pixel(x: Tensor, loss: Callable[[Tensor, Tensor], Tensor]) -> float:

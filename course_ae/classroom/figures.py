@@ -227,10 +227,11 @@ def components(mean: np.ndarray, pictures: np.ndarray, titles: Sequence[str]) ->
     component is the same. The most extreme pixels of all are cut off, so that the rest is seen.
     """
     top = np.quantile(np.abs(pictures), 0.999)
+    colours = colormaps["PuOr_r"].resampled(33)  # few of them, for a small file
     figure, axes = panels(1 + len(pictures), 1.75 * (1 + len(pictures)), 2.1)
     draw_image(axes[0], mean, "mean image m")
     for ax, picture, title in zip(axes[1:], pictures, titles, strict=True):
-        drawn = draw_image(ax, picture, title, cmap="PuOr_r", vmin=-top, vmax=top)
+        drawn = draw_image(ax, picture, title, cmap=colours, vmin=-top, vmax=top)
     figure.colorbar(drawn, ax=axes[1:], shrink=0.75, ticks=[0])
     return figure
 
@@ -244,7 +245,7 @@ def number_grids(arrays: Sequence[np.ndarray], titles: Sequence[str]) -> Figure:
         middle = (array.min() + array.max()) / 2
         for (row, column), value in np.ndenumerate(array):
             colour = "white" if value <= middle else "black"
-            axes.text(column, row, f"{value:g}", ha="center", va="center", color=colour, fontsize=8)
+            axes.text(column, row, f"{value:g}", ha="center", va="center", color=colour, fontsize=9)
     return figure
 
 
@@ -258,7 +259,7 @@ def parameter_shares(layers: Sequence[dict[str, Any]]) -> Figure:
         bars = axes.barh(list(shares), list(shares.values()), color=colour, hatch=hatch,
                          edgecolor="white")  # fmt: skip
         axes.bar_label(bars, fmt="{:.1%}", padding=3)
-    axes.set_yticks(range(len(rows)), [f"{row['part']} {row['layer']}" for row in rows], fontsize=8)
+    axes.set_yticks(range(len(rows)), [f"{row['part']} {row['layer']}" for row in rows], fontsize=9)
     axes.invert_yaxis()
     axes.xaxis.set_major_formatter(PercentFormatter(1.0, decimals=0))
     axes.set_xlabel("share of all parameters")

@@ -28,6 +28,8 @@ def drawn():
     yield descent.downhill()
     yield descent.loss_curves({"small": [1.0, 0.9], "large": [1.0, 2.0]})
     yield hourglass.hourglass(2048)
+    yield hourglass.through_codes([image] * 5, [image - 0.1] * 5, [0, 5, 20, 100], [0.1] * 5)
+    yield hourglass.on_the_way([[image, image[:55, :55], image]] * 2, ["input", "map", "output"])
 
 
 def test_diagrams_are_drawn_no_wider_than_a_page_in_letters_one_can_read():

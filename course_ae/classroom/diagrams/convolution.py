@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 import numpy as np
+from matplotlib import colormaps
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
@@ -75,10 +76,11 @@ def strides(size: int = 7, kernel: int = 3, stride: int = 2, padding: int = 1) -
 def answers(image: np.ndarray, seen: Sequence[np.ndarray], titles: Sequence[str]) -> Figure:
     """An image (H, W), and what kernels answer to it (h, w) each, white where they answer 0."""
     top = max(np.quantile(np.abs(one), 0.995) for one in seen)
+    colours = colormaps["PuOr_r"].resampled(33)  # few of them, for a small file
     figure, axes = panels(1 + len(seen), 6.4, 2.1)
     draw_image(axes[0], image, titles[0])
     for ax, one, title in zip(axes[1:], seen, titles[1:], strict=True):
-        drawn = draw_image(ax, one, title, cmap="PuOr_r", vmin=-top, vmax=top)
+        drawn = draw_image(ax, one, title, cmap=colours, vmin=-top, vmax=top)
     figure.colorbar(drawn, ax=axes[1:], shrink=0.75, ticks=[0])
     return figure
 
@@ -96,8 +98,9 @@ def pooling(picture: np.ndarray, pooled: np.ndarray, size: int, stride: int) -> 
     height, out = len(picture) * cell, len(pooled) * big
     figure, axes = canvas(0.3 + len(picture[0]) * cell + 2.6 + len(pooled[0]) * big, height + 0.75)
     left, right, bottom = 0.3, 0.3 + len(picture[0]) * cell + 2.3, 0.12
-    array(axes, left, bottom, picture, cell)
-    array(axes, right, bottom + (height - out) / 2, pooled, big)
+    scale = {"low": picture.min(), "high": picture.max()}  # one gray for a number on both sides
+    array(axes, left, bottom, picture, cell, **scale)
+    array(axes, right, bottom + (height - out) / 2, pooled, big, **scale)
     for number, (i, j) in enumerate(np.ndindex(pooled.shape)):
         colour, inset = WINDOW_COLOURS[number % len(WINDOW_COLOURS)], 0.025 * (1 + number)
         x, y = left + j * stride * cell, bottom + height - (i * stride + size) * cell

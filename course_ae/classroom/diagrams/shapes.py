@@ -74,7 +74,7 @@ def array(
             axes.add_patch(Rectangle(corner, cell, cell, facecolor=str(min(max(shade, 0), 1)),
                                      edgecolor="#888888", linewidth=0.6))  # fmt: skip
             if form and not missing:
-                say(axes, corner[0] + cell / 2, corner[1] + cell / 2, f"{value:{form}}", 8,
+                say(axes, corner[0] + cell / 2, corner[1] + cell / 2, f"{value:{form}}", 9,
                     color="white" if shade < 0.55 else DARK)  # fmt: skip
 
 

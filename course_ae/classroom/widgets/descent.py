@@ -7,7 +7,7 @@ from course_ae.classroom.figures import ORANGE
 from course_ae.classroom.widgets.view import Explorer, View, slider
 
 STEPS = 10
-TOP = 1e4  # a loss above it is not drawn
+LOW, TOP = 1e-3, 1e3  # losses outside are drawn at the border, or not at all
 
 
 class DescentView(View):
@@ -20,10 +20,10 @@ class DescentView(View):
         (self.steps,) = left.plot([], [], "-o", c=ORANGE, mec="black", lw=1)
         (self.losses,) = right.plot([], [], "-o", c=ORANGE, mec="black", lw=1)
         right.set_yscale("log")
-        powers = range(-6, 5, 2)
+        powers = range(-3, 4)
         right.set_yticks([10.0**n for n in powers], [f"{10.0**n:g}" for n in powers], fontsize=9)
         right.minorticks_off()
-        right.set(xlabel="step", ylabel="loss (log)", xlim=(-0.5, STEPS + 0.5), ylim=(1e-7, TOP))
+        right.set(xlabel="step", ylabel="loss (log)", xlim=(-0.5, STEPS + 0.5), ylim=(LOW, TOP))
         self.moves(self.steps, self.losses)
 
     def at(self, rate: float = 0.1) -> str:
@@ -31,7 +31,7 @@ class DescentView(View):
         visited = descend(rate, STEPS)
         losses = hill(visited)
         self.steps.set_data(np.clip(visited, *SPAN), np.minimum(losses, 26))
-        self.losses.set_data(np.arange(STEPS + 1), np.maximum(losses, 1.5e-7))
+        self.losses.set_data(np.arange(STEPS + 1), np.maximum(losses, 1.2 * LOW))
         if rate > 1:
             what = "each step leaps over the valley and lands higher"
         elif rate == 1:

@@ -54,7 +54,10 @@ class LayerView(View):
             maps, word = array[: ROWS * COLUMNS], "map" if len(array) == 1 else "maps"
             shown = f"{len(maps)} of {len(array)} feature {word}"
         self._show(maps)
-        return f"{layer}: shape {array.shape}, {array.size:,} numbers; {shown} shown."
+        said = f"{layer}: shape {array.shape}, {array.size:,} numbers; {shown} shown."
+        if array.ndim > 1 and array.min() == 0:
+            said += " Dark is 0: there this kernel finds nothing."
+        return said
 
     def _show(self, maps: np.ndarray) -> None:
         """Draws maps (M, H, W) row by row, M at most 32; a single one as large as it can be."""
