@@ -259,7 +259,30 @@ def test_the_ranges_of_the_splits_are_those_of_the_runs_and_can_be_drawn(tiny):
     rows = recorded.split_ranges()
     assert [row["run"] for row in rows] == ["quick, L2, seed 1", "quick, SSIM, seed 0"]
     assert rows[1]["l2"] == tiny["scores"]["l2"]["f_normal_splits"]
-    figures.png(figures.split_ranges(rows, {"l2": 0.78, "ssim": 0.57}))
+    figures.png(figures.split_ranges([{**rows[0], "gap": None}, *rows], {"l2": 0.78, "ssim": 0.57}))
+
+
+def test_scores_of_images_are_those_of_the_run_and_its_splits_have_a_gap():
+    run = recorded.runs(profile="quick")[0]
+    values, labels = recorded.image_scores(run)
+    for one, name in zip(values.T, ("l2", "ssim"), strict=True):
+        told = run["scores"][name]["auroc"]["value"]
+        assert metrics.auroc(one, labels) == pytest.approx(told, abs=1e-5)
+    paired, same = recorded.paired_scores(profile="quick")
+    assert paired.shape == (len(labels), len(recorded.both_ways(profile="quick")), 2, 2)
+    assert (same == labels).all()
+    (gap,) = [row["gap"] for row in recorded.split_ranges() if row["run"] == "quick, L2, seed 0"]
+    assert gap["p05"] < gap["mean"] < gap["p95"]
+    figures.png(figures.lead_histogram(np.array([-0.1, 0.0, 0.2])))
+
+
+def test_intervals_of_both_lucks_can_be_drawn():
+    row = {"name": "a", "value": 0.5, "low": 0.4, "high": 0.7}
+    groups = {"alone": [row, {**row, "luck": "training"}], "difference": [row]}
+    figure = figures.intervals(groups, zero=["difference"])
+    widths = [np.ptp(axes.get_xlim()) for axes in figure.axes]
+    assert widths[0] == pytest.approx(widths[1])
+    figures.png(figure)
 
 
 def test_six_digits_are_kept_and_whole_numbers_stay_whole():
