@@ -3,14 +3,20 @@
 What is heavy is imported where it is used: the process that only hands out the tests needs none.
 """
 
+import gc
 import os
 import shutil
+import sys
 import tempfile
 from pathlib import Path
 
 import pytest
 
 FOLDERS = ("COURSE_AE_CACHE", "COURSE_AE_RUNS")
+
+# As if it were not installed: jsonschema, below nbformat, would ask it whether texts are addresses,
+# which no notebook does, and building its grammar takes more than a second in each process.
+sys.modules.setdefault("rfc3987_syntax", None)
 
 
 def pytest_xdist_auto_num_workers(config):
@@ -33,6 +39,17 @@ def pytest_configure(config):
         folder = config.course_ae_temporary / name.rsplit("_", 1)[1].lower()
         folder.mkdir()
         os.environ[name] = str(folder)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_collection():
+    """What is imported here stays, and to look through it for garbage again and again costs time."""
+    gc.disable()
+    try:
+        return (yield)
+    finally:
+        gc.freeze()
+        gc.enable()
 
 
 def pytest_unconfigure(config):

@@ -3,6 +3,7 @@
 All paths are below the fixture `place`.
 """
 
+import os
 from pathlib import Path
 
 import numpy as np
@@ -25,8 +26,11 @@ def image(path, size=(96, 96), mode="RGB", **options):
 
 def tree(folder):
     """All files but the cache, which may grow, with their content."""
-    return {
-        path: path.readlink() if path.is_symlink() else path.is_dir() or path.read_bytes()
-        for path in folder.rglob("*")
-        if folder / "cache" not in path.parents
-    }
+    found = {}
+    for place, folders, files in os.walk(folder):
+        for path in (Path(place, name) for name in [*folders, *files]):
+            content = path.readlink() if path.is_symlink() else path.is_dir() or path.read_bytes()
+            found[path] = content
+        if Path(place) == folder:
+            folders[:] = set(folders) - {"cache"}
+    return found
