@@ -43,7 +43,7 @@ def pytest_configure(config):
 
 @pytest.hookimpl(wrapper=True)
 def pytest_collection():
-    """What is imported here stays, and to look through it for garbage again and again costs time."""
+    """What is imported stays; to look through it for garbage again and again costs time."""
     gc.disable()
     try:
         return (yield)

@@ -109,8 +109,9 @@ def test_what_is_imported_is_used_but_for_the_hint(path):
 def test_prose_between_cells_is_short():
     cells = [cell for path in LESSONS for cell in read(path).cells[1:-1]]
     texts = [cell.source for cell in cells if cell.cell_type == "markdown"]
+    texts = [text for text in texts if not text.startswith("## Further reading")]
     words = {text: count_words(text) for text in texts}
-    assert [text for text, count in words.items() if count > 120] == []
+    assert [text for text, count in words.items() if count > 125] == []
 
 
 def count_words(markdown):
@@ -128,7 +129,7 @@ def test_a_lesson_was_run_in_order_from_a_fresh_kernel(path):
 @each_lesson
 def test_outputs_hold_no_error_no_warning_and_no_path_of_a_machine(path):
     text = path.read_text(encoding="utf-8")
-    assert len(text) < 1_500_000
+    assert len(text) < 1_750_000
     for cell in code_cells(path):
         for output in cell.outputs:
             assert output.output_type != "error"
