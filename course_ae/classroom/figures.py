@@ -138,8 +138,8 @@ def draw_image(axes: Axes, image: np.ndarray, title: str = "", **kwargs: Any) ->
 def outline(axes: Axes, mask: np.ndarray | None, width: float = 1) -> None:
     """A thin line just outside the True region of a mask (H, W), where there is one.
 
-    A hair's width of the image is left free between both, so that the line hides no defect. `width` is
-    that of the line, in points.
+    A hair's width of the image is left free between both, so that the line hides no defect.
+    `width` is that of the line, in points.
     """
     if mask is None or not mask.any():
         return
