@@ -372,6 +372,7 @@ def comparison(columns: dict[str, np.ndarray], titles: Sequence[str], masks: Mas
     Equal colours mean equal values in all rows, and in all maps of a kind, see `scales`.
     """
     figure = new_figure(2.0 * len(columns) + 0.9, 1.75 * len(titles) + 0.3)
+    figure.get_layout_engine().set(rect=(0.03, 0, 0.97, 1))  # the titles at the left need room
     grid = figure.subplots(len(titles), len(columns), squeeze=False)
     for column, (name, scale) in zip(grid.T, scales(columns).items(), strict=True):
         for row, axes in enumerate(column):
