@@ -416,6 +416,7 @@ def comparison(
         outlined: the only column with the masks' outlines, thin ones; None outlines in all.
     """
     figure = new_figure(2.0 * len(columns) + 0.9, 1.75 * len(titles) + 0.3)
+    figure.get_layout_engine().set(rect=(0.03, 0, 0.97, 1))  # the titles at the left need room
     grid = figure.subplots(len(titles), len(columns), squeeze=False)
     for column, (name, scale) in zip(grid.T, scales(columns).items(), strict=True):
         for row, axes in enumerate(column):
@@ -750,7 +751,7 @@ def against_memory(rows: Sequence[dict[str, Any]]) -> Figure:
 
 def peaks(image: np.ndarray, maps: dict[str, np.ndarray], mask: np.ndarray) -> Figure:
     """An image without any mark, and maps of it (H, W), each with a cross at its highest value."""
-    figure, all_axes = panels(1 + len(maps), 2.15 * (1 + len(maps)), 2.4)
+    figure, all_axes = panels(1 + len(maps), 1.8 * (1 + len(maps)), 2.1)
     draw_image(all_axes[0], image, "input")
     for axes, (name, values) in zip(all_axes[1:], maps.items(), strict=True):
         draw_image(axes, values, name, cmap="cividis", vmin=0, vmax=float(values.max()) or 1)
@@ -769,7 +770,7 @@ def enlarged(images: dict[str, np.ndarray], masks: np.ndarray, reach: int = 28) 
         masks: (N, H, W) bool; of an empty one the middle of the image is shown.
         reach: from the middle of a mask to the sides of its box, in pixels.
     """
-    figure = new_figure(1.65 * (1 + len(images)), 1.75 * len(masks) + 0.2)
+    figure = new_figure(1.35 * (1 + len(images)), 1.45 * len(masks) + 0.2)
     grid = figure.subplots(len(masks), 1 + len(images), squeeze=False)
     whole = next(iter(images.values()))
     for k, (row, mask) in enumerate(zip(grid, masks, strict=True)):
@@ -789,7 +790,7 @@ def enlarged(images: dict[str, np.ndarray], masks: np.ndarray, reach: int = 28) 
 
 def marked(images: np.ndarray, stained: np.ndarray, masks: np.ndarray) -> Figure:
     """Images, and below each how likely a network thinks each pixel stained; all (N, H, W)."""
-    figure = new_figure(1.55 * len(images) + 0.7, 3.6)
+    figure = new_figure(1.35 * len(images) + 0.7, 3.2)
     above, below = figure.subplots(2, len(images), squeeze=False)
     for k, (image, probability, mask) in enumerate(zip(images, stained, masks, strict=True)):
         draw_image(above[k], image)

@@ -3,6 +3,8 @@
 import pytest
 import torch
 
+from course_ae import metrics
+from course_ae.baselines import PCA_SIZE, LinearAutoencoder
 from course_ae.experiment import ablation
 
 
@@ -47,3 +49,12 @@ def test_without_masks_there_are_no_pixel_figures(finished):
         blind, finished.images, finished.model, finished.denoiser, ablation.STEPS[:1]
     )
     assert set(row) == {"step", "auroc"}
+
+
+def test_memory_in_the_networks_place_scores_as_the_baseline_does(finished):
+    bench = ablation.sealed_bench(finished.run, finished.images)
+    scores = ablation.from_memory(
+        bench, finished.images, LinearAutoencoder(finished.images.train, PCA_SIZE)
+    )
+    baseline = finished.summary["baselines"]["pca"]["normalised"]["auroc"]["value"]
+    assert metrics.auroc(scores, bench.labels) == pytest.approx(baseline)

@@ -4,9 +4,10 @@ import numpy as np
 import pytest
 import torch
 
+from course_ae import metrics
 from course_ae.classroom import diagrams, figures
 from course_ae.classroom.exercises import verdict
-from course_ae.experiment import recorded
+from course_ae.experiment import ablation, recorded
 
 RNG = np.random.default_rng(0)
 DRAWN = {
@@ -56,6 +57,7 @@ def test_any_stain_that_keeps_its_promises_is_right(stain):
         (lambda x: (x.mul_(0.5), (x > 0).squeeze(1)), "clean ones are lost"),
         (lambda x: (x - 1, (x > -1).squeeze(1)), "clamp"),
         (lambda x: (x / 2, (x >= 0).squeeze(1)), "disagree"),
+        (lambda x: (x.clone(), (x < 0).squeeze(1)), "at least nine"),
     ],
 )
 def test_a_broken_promise_is_named(stain, word):
@@ -70,3 +72,26 @@ def test_memory_and_network_stand_side_by_side_for_drawn_and_real_products():
         for measure in ("AUROC", "AU-PRO"):
             for name in ("mean image", "PCA", "network"):
                 assert 0 < row[f"{measure}, {name}"] <= 1
+
+
+def test_peaks_enlarged_places_and_marks_are_drawn_and_so_is_memory_beside_the_network():
+    images = RNG.random((2, 60, 80))
+    masks = np.zeros((2, 60, 80), dtype=bool)
+    masks[0, 2:5, 70:79] = True  # near a corner; the other one is empty
+    drawn = (
+        figures.peaks(images[0], {"L2 map": images[1], "z map": np.zeros((60, 80))}, masks[0]),
+        figures.enlarged({"shown": images, "clean": images}, masks, reach=10),
+        figures.marked(images, images, masks),
+        figures.against_memory(recorded.against_memory()),
+    )
+    for figure in drawn:
+        assert figures.png(figure)
+
+
+def test_a_lead_is_the_difference_of_two_auroc_and_lies_in_its_interval():
+    labels = np.repeat([0, 1], 20)
+    good, blind = labels + RNG.normal(0, 0.1, 40), RNG.random(40)
+    found = ablation.lead(good, blind, labels)
+    assert found["value"] == metrics.auroc(good, labels) - metrics.auroc(blind, labels)
+    assert 0 < found["low"] <= found["value"] <= found["high"]
+    assert ablation.lead(good, good, labels) == {"value": 0, "low": 0, "high": 0}

@@ -87,7 +87,7 @@ def denoising() -> Figure:
 
 def bridges() -> Figure:
     """The hourglass with its narrow code, and two bridges that lead around it."""
-    figure, axes = canvas(9, 3.5)
+    figure, axes = canvas(9, 3.1)
     names = ("image", "conv1", "conv2", "conv5", "code", "up5", "up2", "up1", "drawn")
     heights = (1.9, 1.5, 1.15, 0.85, 0.22, 0.85, 1.15, 1.5, 1.9)
     y, wide = 1.35, 0.34
@@ -107,7 +107,7 @@ def bridges() -> Figure:
               connectionstyle=f"arc3,rad={rise}")  # fmt: skip
         say(axes, x1 + 0.28, y1 + 0.03, "+", 12, color=RED)
     middle = 0.42 + 0.98 * 4 + wide / 2
-    say(axes, middle, 3.3, "fine detail crosses here, and a stain could, too", 10, color=RED)
+    say(axes, middle, 2.85, "fine detail crosses here, and a stain could, too", 10, color=RED)
     say(axes, middle, y - 0.3, "narrow", 9)
     return figure
 
