@@ -80,8 +80,8 @@ def test_the_lessons_it_sends_to_hold_what_it_names():
     assert "threshold_explorer" in texts["05"] and "similarity_explorer" in texts["04"]
     for number, words in {
         "02": "flip first",
-        "04": "a collapse",
+        "04": "without normalisation",
         "05": "tune on the test part",
-        "06": "AUROC on unbalanced",
+        "06": "AUROC on easy pixels",
     }.items():
         assert f"## Break it: {words}" in texts[number]

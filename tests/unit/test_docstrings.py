@@ -13,7 +13,7 @@ SHAPE = re.compile(  # (N, H, W), (height, width, 3), (3 * N,), or a reference t
 )
 UNITS = {  # a word in a parameter's name, and the words of which one must be in the docstring
     "seconds": "second", "patience": "second|epoch", "size": "pixel|image|byte|inch",
-    "width": "inch|pixel|channel", "height": "inch|pixel", "sigma": "pixel",
+    "width": "inch|pixel|channel|point", "height": "inch|pixel", "sigma": "pixel",
     "fraction": "share|fraction", "limit_bytes": "byte",
 }  # fmt: skip
 
