@@ -20,7 +20,7 @@ category = "bottle"  # the product; drawn are bottle, bracket and weave
 profile = "quick"  # quick takes minutes, slides is the slides' recipe, best that of lesson 08"""
 INSTALL = """\
 # Where the course is not installed, as in Colab, this fetches it; elsewhere it does nothing.
-import importlib
+import importlib.util
 import os
 import subprocess
 import sys

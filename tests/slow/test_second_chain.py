@@ -17,6 +17,7 @@ def test_the_lessons_run_on_gray_wide_images_without_masks(odd_data, tmp_path):
     assert done.returncode == 0, done.stdout + done.stderr
     summary = json.loads((tmp_path / "run" / "summary.json").read_text(encoding="utf-8"))
     assert summary["scores"]["normalised"]["pixel"] is None
-    assert "4 of 4 defective images have no mask" in spoken(tmp_path / "run" / "notebooks")
+    assert "4 of 4 defective images have no mask" in summary["note"]
+    assert "these images have no masks" in spoken(tmp_path / "run" / "notebooks")
     index = (tmp_path / "run" / "report" / "index.html").read_text(encoding="utf-8")
     assert "AU-PRO 0" not in index and "true defect" not in index
