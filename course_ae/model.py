@@ -8,8 +8,8 @@ shapes in the comments are for that width.
 Two things are not on the slides. Batch normalisation after every hidden layer (Ioffe and Szegedy,
 2015) takes the place of AlexNet's local response normalisation: without it the network learns to
 draw the same picture for every input, which lesson 04 shows. And the last layer starts with small
-weights, so that the first picture is a plain gray one, or with `from_mean` the mean image, and not
-noise that must be unlearnt first.
+weights, so that the first picture is a plain gray one and not noise that must be unlearnt first.
+With `from_mean` the network begins as the mean image, and sees and draws what differs from it.
 """
 
 from collections import OrderedDict
@@ -123,8 +123,8 @@ class ConvAutoencoder(nn.Module):
         batch_norm: False gives the network as the slides describe it, which collapses.
         skips: True adds the encoder's maps to the decoder's, which have the same shapes since the
             decoder is a mirror image (lesson 08; Ronneberger, Fischer and Brox, "U-Net", 2015).
-        from_mean: True draws the mean image at first (`start_from`), so that there is only to learn
-            what differs from it.
+        from_mean: True takes the mean image (`start_from`) off what it sees, and adds it to what it
+            draws, at first nothing: there is only to learn what differs from it.
         images: pictures that it sees, and that it draws.
     """
 
@@ -138,20 +138,20 @@ class ConvAutoencoder(nn.Module):
         images: int = 1,
     ):
         super().__init__()
-        self.skips = SKIPS if skips else {}
+        self.skips, self.from_mean = SKIPS if skips else {}, from_mean
         self.encoder = Encoder(width, bottleneck, batch_norm, images)
         self.decoder = Decoder(width, bottleneck, batch_norm, from_mean, images)
         with torch.no_grad():
-            self.decoder.conv1.weight.mul_(0.1)
+            self.decoder.conv1.weight.mul_(0 if from_mean else 0.1)
 
     def start_from(self, x: Tensor) -> None:
-        """Makes the mean of images (N, 1, 227, 227) what is drawn at first; needs `from_mean`."""
+        """Begins as the mean of images (N, 1, 227, 227); needs `from_mean`."""
         mean = x.mean(dim=0, keepdim=True).clamp(0.01, 0.99)
         self.decoder.sigmoid.start.copy_(mean.logit())
 
     def forward(self, x: Tensor) -> Tensor:
         """Images (B, 1, 227, 227) in [0, 1] to their reconstructions, same shape and range."""
-        seen = {}
+        x, seen = x - self.decoder.sigmoid.start.sigmoid() if self.from_mean else x, {}
         for name, layer in self.encoder.named_children():
             x = seen[name] = layer(x)
         for name, layer in self.decoder.named_children():
@@ -164,9 +164,10 @@ class ConvAutoencoder(nn.Module):
 class Denoiser(ConvAutoencoder):
     """Lesson 08: repairs an image, and marks what it repaired.
 
-    It sees two pictures, the image and what PCA makes of it, and draws two: the repaired image, and
-    how likely each pixel was spoiled. The first one begins as PCA's picture. So the network knows
-    what belongs to a place even where nothing of it is left, and learns what PCA cannot draw. To
+    It sees two pictures, how an image differs from what PCA makes of it, and how that differs from
+    the mean image. And it draws two: the repaired image, and how likely each pixel was spoiled. The
+    first one begins as PCA's picture. So the network knows what belongs to a place even where
+    nothing of it is left, and learns what PCA cannot draw. To
     mark the defects that one has painted is the idea of Zavrtanik, Kristan and Skocaj, "DRAEM: a
     discriminatively trained reconstruction embedding for surface anomaly detection" (ICCV 2021),
     where a second network does it.
@@ -183,6 +184,7 @@ class Denoiser(ConvAutoencoder):
     ):
         super().__init__(width, bottleneck, batch_norm, skips, images=2)
         self.decoder.sigmoid = nn.Identity()
+        nn.init.zeros_(self.decoder.conv1.weight)  # begins as PCA
         # Of PCA; where there are fewer components the last ones stay 0. Training leaves them alone.
         self.register_buffer("mean", torch.zeros(1, 1, 227, 227))
         self.register_buffer("components", torch.zeros(PCA_SIZE, 1, 227, 227))
@@ -204,7 +206,8 @@ class Denoiser(ConvAutoencoder):
         """
         with torch.autocast(x.device.type, enabled=False):
             linear = x[:, 1:] if x.shape[1] == 2 else self.linear(x)  # (B, 1, 227, 227)
-        drawn = super().forward(torch.cat([x[:, :1], linear], dim=1)).float()  # (B, 2, 227, 227)
+        seen = torch.cat([x[:, :1] - linear, linear - self.mean], dim=1)  # (B, 2, 227, 227)
+        drawn = super().forward(seen).float()  # (B, 2, 227, 227)
         repaired = torch.sigmoid(drawn[:, :1] + linear.clamp(0.01, 0.99).logit())
         return torch.cat([repaired, drawn[:, 1:] + RARELY], dim=1)
 

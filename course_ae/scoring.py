@@ -16,7 +16,7 @@ SCORE_SIGMA = 3.0  # pixels, standard deviation of the window over a map whose m
 MAP_SIGMA = 5.2  # pixels, that of a second window over the map alone; 6 both together
 SCALES = 3  # an image, and copies of half and a quarter of its size
 NEARBY = 15.0  # pixels, standard deviation of the window over the reference statistics
-SURE = 60.0  # deviations of a difference that count as much as a stain that is marked for sure
+SURE = 120.0  # deviations of a difference that count as much as a stain that is marked for sure
 FLOOR = 3.0  # times the mean deviation of all pixels is added to that of each
 
 

@@ -23,6 +23,7 @@ class Settings:
     denoise: bool = False  # see PCA's picture as well, repair painted stains and mark them
     loss: str = "ssim"  # what training minimises: ssim, l2 or ssim_l1
     learning_rate: float = 1e-4  # Adam's step size, the highest one of a cycle
+    gradient_clip: float = 0.0  # a longer gradient is cut down to this length; 0 cuts none
     one_cycle: bool = False  # let the step size rise and then fall to nothing
     batch_size: int = 8  # images a step
     epochs: int = 150  # passes over the training images, at most
@@ -38,6 +39,7 @@ DENOISE: dict[str, Any] = {
     "denoise": True,
     "loss": "ssim_l1",
     "learning_rate": 2e-3,
+    "gradient_clip": 0.03,
     "one_cycle": True,
 }
 
@@ -47,10 +49,11 @@ PROFILES: dict[str, dict[str, Any]] = {
         "bottleneck": 256,
         "from_mean": True,
         "flips": False,
-        "learning_rate": 7e-3,
+        "learning_rate": 4e-3,
+        "gradient_clip": 0.03,
         "one_cycle": True,
-        "epochs": 45,
-        "patience": 45,  # a cycle is at its best at its end
+        "epochs": 30,
+        "patience": 30,  # a cycle is at its best at its end
         "val_fraction": 0.1,
     },
     "slides": {},
@@ -71,6 +74,7 @@ LIMITS: dict[str, tuple[Any, Any] | tuple[str, ...]] = {
     "bottleneck": (1, 65536),
     "loss": ("ssim", "l2", "ssim_l1"),
     "learning_rate": (1e-8, 1.0),
+    "gradient_clip": (0.0, 1e6),
     "batch_size": (2, 4096),  # batch normalisation needs two images
     "epochs": (1, 100_000),
     "patience": (1, 100_000),

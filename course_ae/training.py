@@ -19,6 +19,7 @@ from course_ae.ssim import LOSSES
 from course_ae.support.device import mixed_precision
 from course_ae.support.errors import CourseError
 from course_ae.support.fast_conv import speed_up
+from course_ae.support.processes import OneProcess
 
 STAIN_WEIGHT = 0.5  # of the stains' loss, beside that of the picture
 
@@ -89,6 +90,7 @@ def train_epoch(
     batches: Iterator[tuple[Tensor, Tensor]],
     loss: str,
     after_step: Callable[[int], None],
+    gradient_clip: float = 0.0,
 ) -> float:
     """One pass over the training images; returns the mean loss.
 
@@ -98,6 +100,9 @@ def train_epoch(
         batches: pairs of what the network is shown and shall draw, as `training_batches` has them.
         loss: a name in `LOSSES`.
         after_step: called after each step with B.
+        gradient_clip: one that is longer is cut down to this length before the step (Pascanu,
+            Mikolov and Bengio, "On the difficulty of training recurrent neural networks", ICML
+            2013): SSIM's is now and then a thousand times as long as usual. 0 cuts none.
     """
     model.train()
     total, seen = 0.0, 0
@@ -107,6 +112,8 @@ def train_epoch(
         value = total_loss(drawn, x, loss)
         optimizer.zero_grad()
         value.backward()
+        if gradient_clip:
+            nn.utils.clip_grad_norm_(model.parameters(), gradient_clip)
         optimizer.step()
         total += value.detach() * len(x)
         seen += len(x)
@@ -202,28 +209,6 @@ class Callback:
         """At the end, whatever ends it."""
 
 
-class OneProcess:
-    """A training in this process alone; `scale.distributed` does the same with many."""
-
-    count = 1  # processes
-    is_first = True  # prints and writes files
-
-    def wrap(self, model: nn.Module) -> nn.Module:
-        """The network to train, whose gradients are those of the whole batch."""
-        return model
-
-    def share(self, batches: Iterator[tuple[Tensor, ...]]) -> Iterator[tuple[Tensor, ...]]:
-        """This process's part of each batch, (B, 1, H, W) each."""
-        return batches
-
-    def mean(self, *values: float) -> list[float]:
-        """The mean of each value over the processes."""
-        return list(values)
-
-    def average_statistics(self, model: nn.Module) -> None:
-        """Gives batch normalisation the same running mean and variance in all processes."""
-
-
 def fit(
     model: nn.Module,
     x_train: Tensor,
@@ -240,8 +225,8 @@ def fit(
         model: the network, on the device of the images; changed in place.
         x_train: images to learn, (N, 1, 227, 227) in [0, 1], flips included.
         x_val: images to watch the training with; no flipped twin of them may be in `x_train`.
-        settings: loss, learning_rate, one_cycle, batch_size, epochs, patience, denoise, from_mean
-            and seed are used.
+        settings: loss, learning_rate, gradient_clip, one_cycle, batch_size, epochs, patience,
+            denoise, from_mean and seed are used.
         callbacks: what else is done before, during and after it.
         processes: those that share the training.
 
@@ -273,7 +258,9 @@ def fit(
             start = time.perf_counter()
             batches = training_batches(x_train, settings, state.generator, least, linear)
             batches = processes.share(batches)
-            train_loss = train_epoch(network, state.optimizer, batches, settings.loss, after_step)
+            train_loss = train_epoch(
+                network, state.optimizer, batches, settings.loss, after_step, settings.gradient_clip
+            )
             processes.average_statistics(model)
             val_loss = evaluate_loss(draw(model, shown_val), wanted_val, settings.loss)
             # The same numbers in all processes, which so stop after the same epoch.

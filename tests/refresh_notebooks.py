@@ -15,7 +15,7 @@ from common_cells import with_common_cells
 from nbclient import NotebookClient
 from nbconvert.preprocessors import CoalesceStreamsPreprocessor
 
-from course_ae.classroom.stills import still
+from course_ae.command.stills import still
 
 NOTEBOOKS = Path(__file__).resolve().parent.parent / "notebooks"
 STRIP = ["--keep-output", "--keep-count", "--extra-keys", "metadata.widgets metadata.papermill"]

@@ -53,7 +53,7 @@ def random_images(count, seed=0):
 
 def small_settings(**overrides):
     options = {"loss": "l2", "learning_rate": 0.01, "batch_size": 4, "epochs": 4, "patience": 99,
-               "one_cycle": False, "from_mean": False}  # fmt: skip
+               "one_cycle": False, "from_mean": False, "gradient_clip": 0.0}  # fmt: skip
     return make_settings(**{**options, **overrides})
 
 

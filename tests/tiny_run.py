@@ -9,7 +9,7 @@ from course_ae import metrics
 from course_ae.experiment import evaluation, run_folder, stages
 
 TINY = {"width": 0.05, "bottleneck": 8, "epochs": 2, "batch_size": 2, "learning_rate": 0.002,
-        "one_cycle": False, "flips": True, "from_mean": False}  # fmt: skip
+        "one_cycle": False, "flips": True, "from_mean": False, "gradient_clip": 0.0}  # fmt: skip
 FEW = 20  # random splits and bootstrap samples, where a run has metrics.REPEATS
 
 

@@ -5,6 +5,8 @@ from pathlib import Path
 import anywidget
 import traitlets
 
+WIDGET = "application/vnd.jupyter.widget-view+json"  # an output that only a kernel can fill
+
 
 class Picture(anywidget.AnyWidget):
     """An image with a text for those who cannot see it, which tells where it is clicked."""

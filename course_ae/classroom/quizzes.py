@@ -8,8 +8,7 @@ from typing import Any
 
 import ipywidgets as w
 
-from course_ae.classroom.browser import Keys
-from course_ae.classroom.stills import WIDGET
+from course_ae.classroom.browser import WIDGET, Keys
 from course_ae.support.errors import CourseError, nearest
 
 

@@ -13,8 +13,9 @@ import nbformat
 import papermill
 from nbclient.exceptions import DeadKernelError
 from nbconvert import preprocessors
+from papermill.engines import NBClientEngine, papermill_engines
 
-from course_ae.classroom.stills import still
+from course_ae.command.stills import still
 from course_ae.experiment.run_folder import Run
 from course_ae.support.errors import CourseError
 from course_ae.support.files import cache_folder, replace_file, require_writable
@@ -128,6 +129,7 @@ def run_lesson(path: Path, folder: Path, parameters: dict[str, Any], progress: "
                     _literal(part),
                     parameters,
                     kernel_name="python3",  # the Python that runs this, wherever it was written
+                    engine_name=SavedOnce.name,
                     progress_bar=False,
                     stdout_file=progress,
                     extra_arguments=["--log-level=CRITICAL"],  # nothing from the kernel itself
@@ -147,6 +149,27 @@ def run_lesson(path: Path, folder: Path, parameters: dict[str, Any], progress: "
         notebook, _ = preprocessors.CoalesceStreamsPreprocessor().preprocess(notebook, {})
         nbformat.write(still(notebook), part)
     failed.unlink(missing_ok=True)  # of an earlier try
+
+
+class SavedOnce(NBClientEngine):
+    """Papermill's own way to execute a lesson, whose file is written once, whatever ends it.
+
+    Papermill writes it twice a cell, pictures and all, which takes longer than many a cell.
+    """
+
+    name = "saved-once"
+
+    @classmethod
+    def execute_managed_notebook(cls, nb_man: Any, *args: Any, **kwargs: Any) -> None:
+        """Executes the lesson; the file is written by who calls this, also after an error."""
+        output, nb_man.output_path = nb_man.output_path, None
+        try:
+            super().execute_managed_notebook(nb_man, *args, **kwargs)
+        finally:
+            nb_man.output_path = output
+
+
+papermill_engines.register(SavedOnce.name, SavedOnce)
 
 
 class Progress:

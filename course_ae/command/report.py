@@ -18,10 +18,10 @@ from nbconvert import HTMLExporter
 from nbformat import NotebookNode
 
 from course_ae.classroom import figures
-from course_ae.classroom.stills import still
 from course_ae.classroom.story import read_story
 from course_ae.command import formulas
 from course_ae.command.notebooks import executed
+from course_ae.command.stills import still
 from course_ae.command.tables import NOTE, result_table
 from course_ae.experiment.dependence import Dependence
 from course_ae.experiment.evaluation import read_rows

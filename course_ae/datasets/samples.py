@@ -7,6 +7,7 @@ without a download and in the same way on the real images. No pixel comes from t
 
 import shutil
 import tempfile
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -87,12 +88,18 @@ def write_samples(
     root.mkdir(parents=True, exist_ok=True)
     # Drawn beside its place and moved there at the end: a kill never leaves half a data set.
     draft = Path(tempfile.mkdtemp(prefix=f".{category}-", dir=root))
+
+    def write(job: tuple[str, int]) -> None:
+        place, index = job
+        # A generator for each image, so that no count changes another type's images.
+        rng = np.random.default_rng([seed, list(drawing.COUNTS).index(place), index])
+        write_pair(draft, place, index, *draw(rng, category, place.split("/")[1], size))
+
+    numbers = drawing.COUNTS if counts is None else counts
+    jobs = [(place, index) for place, count in numbers.items() for index in range(count)]
     try:
-        for place, count in (drawing.COUNTS if counts is None else counts).items():
-            for index in range(count):
-                # A generator for each image, so that no count changes another type's images.
-                rng = np.random.default_rng([seed, list(drawing.COUNTS).index(place), index])
-                write_pair(draft, place, index, *draw(rng, category, place.split("/")[1], size))
+        with ThreadPoolExecutor() as pool:
+            list(pool.map(write, jobs))  # the list asks for the results, and so for the errors
         draft.chmod(0o755)  # mkdtemp made it private
         draft.replace(target)
     except OSError:

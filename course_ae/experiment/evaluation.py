@@ -24,7 +24,13 @@ from torch import Tensor
 from course_ae import metrics
 from course_ae.baselines import PCA_SIZE, LinearAutoencoder, cross_fitted
 from course_ae.data import Sample, load_mask
-from course_ae.experiment.run_folder import Run, damaged, read_json, update_summary
+from course_ae.experiment.run_folder import (
+    Run,
+    damaged,
+    read_json,
+    read_summary,
+    update_summary,
+)
 from course_ae.experiment.stages import (
     add_normalised_score,
     add_slides_scores,
@@ -210,11 +216,12 @@ def evaluate(run: Run, images: Images, scores: Scores) -> dict[str, Any]:
     """Every figure of the run's scores and of the baselines; also written to summary.json.
 
     The baselines need no network: calling everything normal, and as the reconstruction the mean
-    image of the good ones, or what PCA makes of an image.
+    image of the good ones, or what PCA makes of an image. They are the same whatever was trained,
+    and worked out once a run.
     """
     masks, fraction = masks_of(run.test), run.settings.calibration_fraction
     found = {name: measure(scores, name, fraction, masks) for name in scores.values}
-    baselines = _baselines(run, images, masks)
+    baselines = read_summary(run).get("baselines") or _baselines(run, images, masks)
     note = {}
     if masks is None:
         missing = sum(sample.label and sample.mask_path is None for sample in run.test)

@@ -40,9 +40,9 @@ from course_ae.support.checkpoints import load_weights, write_weights
 from course_ae.support.device import choose_device, enough_memory
 from course_ae.support.errors import CourseError
 from course_ae.support.files import read_arrays, read_csv, write_arrays, write_csv
+from course_ae.support.processes import OneProcess
 from course_ae.thresholds import split_test
 from course_ae.training import (
-    OneProcess,
     Training,
     build_model,
     evaluate_loss,
@@ -149,10 +149,8 @@ def denoiser(run: Run, images: Images, processes: OneProcess = ALONE) -> Denoise
 def denoiser_settings(settings: Settings) -> Settings:
     """Those of the second network, the size of the first, that lesson 08 trains."""
     epochs = min(settings.epochs, PROFILES["best"]["epochs"])
-    # A narrow network may take larger steps, but with skips and stains not as large as without.
-    step = max(DENOISE["learning_rate"], settings.learning_rate / 2)
-    settings = replace(settings, **DENOISE, epochs=epochs, patience=epochs)
-    return replace(settings, learning_rate=step)
+    step = max(DENOISE["learning_rate"], settings.learning_rate)  # a narrow one takes larger steps
+    return replace(settings, **DENOISE | {"learning_rate": step}, epochs=epochs, patience=epochs)
 
 
 def _network(

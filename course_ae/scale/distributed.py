@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 
 from course_ae.support.errors import CourseError
-from course_ae.training import OneProcess
+from course_ae.support.processes import OneProcess
 
 PATIENCE = timedelta(minutes=10)  # for another process that does not answer
 

@@ -7,9 +7,10 @@ import nbformat
 import pytest
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 
-from course_ae.classroom.stills import WIDGET, still
+from course_ae.classroom.browser import WIDGET
 from course_ae.command import notebooks
 from course_ae.command.cli import main
+from course_ae.command.stills import still
 from course_ae.support.errors import CourseError
 
 EXPLORER = new_output(

@@ -23,9 +23,9 @@ from course_ae.experiment.dependence import Dependence, depends_on_input
 from course_ae.settings import make_settings
 from course_ae.ssim import l2_loss, ssim_loss
 from course_ae.support.errors import CourseError
+from course_ae.support.processes import OneProcess
 from course_ae.training import (
     STAIN_WEIGHT,
-    OneProcess,
     Training,
     build_model,
     draw,
@@ -371,3 +371,17 @@ def test_each_process_takes_its_part_and_all_hear_the_same_losses():
     own = [evaluate_loss(reconstruct(model, random_images(3)), random_images(3), "l2")]
     best = result.history[result.best_epoch - 1]
     assert best["val_loss"] == pytest.approx(2 * own[0], rel=1e-5)
+
+
+@pytest.mark.parametrize(("clip", "expected"), [(0.0, None), (0.01, 0.01), (1e6, None)])
+def test_a_long_gradient_is_cut_before_the_step(clip, expected):
+    torch.manual_seed(0)
+    model, x = SmallNetwork(), random_images(4)
+    before = torch.cat([one.detach().flatten().clone() for one in model.parameters()])
+    l2_loss(model(x), x).backward()
+    length = torch.cat([one.grad.flatten() for one in model.parameters()]).norm().item()
+    assert length > 0.01  # so that there is something to cut
+    step_of_one = torch.optim.SGD(model.parameters(), lr=1.0)
+    train_epoch(model, step_of_one, [(x, x)], "l2", lambda count: None, clip)
+    after = torch.cat([one.detach().flatten() for one in model.parameters()])
+    assert (after - before).norm().item() == pytest.approx(expected or length, rel=1e-3)

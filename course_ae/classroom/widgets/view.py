@@ -12,9 +12,8 @@ import numpy as np
 from matplotlib.artist import Artist
 from PIL import Image
 
-from course_ae.classroom.browser import Keys, Picture
+from course_ae.classroom.browser import WIDGET, Keys, Picture
 from course_ae.classroom.figures import literal, new_figure
-from course_ae.classroom.stills import WIDGET
 
 LABELLED = {"description_width": "initial"}  # a label as wide as its words
 

@@ -5,9 +5,8 @@ from copy import deepcopy
 from nbformat import NotebookNode
 from nbformat.v4 import new_output
 
+from course_ae.classroom.browser import WIDGET
 from course_ae.classroom.figures import plain
-
-WIDGET = "application/vnd.jupyter.widget-view+json"  # an output that only a kernel can fill
 
 
 def still(notebook: NotebookNode) -> NotebookNode:
