@@ -11,7 +11,9 @@ import os
 import sys
 import textwrap
 from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager, nullcontext
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import course_ae
@@ -108,9 +110,14 @@ def run_course(args: argparse.Namespace) -> None:
     run, parameters = _find(args)
     from course_ae.command import notebooks, report
 
-    with _held(run):
-        notebooks.run_lessons(run, parameters, args.resume)
-        index = report.write_report(run)
+    pages: dict[Path, Future] = {}  # of the report, each written while the next lesson runs
+    with _held(run), ThreadPoolExecutor(1) as pool:
+
+        def done(path: Path) -> None:
+            pages[path] = pool.submit(report.write_page, run, path)
+
+        notebooks.run_lessons(run, parameters, args.resume, done)
+        index = report.write_report(run, pages)
     _print_result(run)
     print(f"Report: {index}")
 

@@ -6,6 +6,7 @@ import shutil
 import sys
 import time
 import warnings
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -85,13 +86,19 @@ def copy_for_students(folder: Path) -> None:
     print(f'Open them with: jupyter lab "{min(written + kept)}"')
 
 
-def run_lessons(run: Run, parameters: dict[str, Any], resume: bool = False) -> None:
+def run_lessons(
+    run: Run,
+    parameters: dict[str, Any],
+    resume: bool = False,
+    done: Callable[[Path], Any] = lambda path: None,
+) -> None:
     """Executes the lessons into the run folder, with one line of progress a lesson.
 
     Args:
         run: where the executed lessons go, into its `notebooks`.
         parameters: name and value of what differs from the lessons' own parameters.
         resume: True leaves out lessons that are there already.
+        done: called with each lesson that has been executed.
 
     Raises:
         CourseError: if a lesson fails.
@@ -111,6 +118,7 @@ def run_lessons(run: Run, parameters: dict[str, Any], resume: bool = False) -> N
             progress.end("stopped")
             raise
         progress.end(f"{time.perf_counter() - start:.0f} s")
+        done(run.folder / "notebooks" / path.name)
 
 
 def run_lesson(path: Path, folder: Path, parameters: dict[str, Any], progress: "Progress") -> None:

@@ -7,9 +7,12 @@ Their words and looks are in the folder `templates`.
 import base64
 import math
 import re
+from collections.abc import Mapping
+from concurrent.futures import Future
 from copy import deepcopy
 from datetime import date
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import nbformat
@@ -47,17 +50,29 @@ def render(template: str, **content: Any) -> str:
     return environment.get_template(template).render(content)
 
 
-def write_report(run: Run) -> Path:
-    """Writes `report/index.html` and a page for each executed lesson, and returns the former.
+def write_page(run: Run, path: Path) -> tuple[str, str]:
+    """Writes the page of an executed lesson; returns its name and the lesson's title.
 
     Raises:
         CourseError: if a file cannot be read or written.
     """
-    report, titles = run.folder / "report", {}
-    for path in executed(run.folder):
-        notebook, page = read_lesson(path), f"{path.stem}.html"
-        titles[page] = lesson_title(notebook, path.stem)
-        write_text(report / page, lesson_page(notebook, path.stem))
+    notebook, page = read_lesson(path), f"{path.stem}.html"
+    write_text(run.folder / "report" / page, lesson_page(notebook, path.stem))
+    return page, lesson_title(notebook, path.stem)
+
+
+def write_report(run: Run, pages: Mapping[Path, Future] = MappingProxyType({})) -> Path:
+    """Writes `report/index.html` and a page for each executed lesson, and returns the former.
+
+    Args:
+        run: the run.
+        pages: of lessons whose page is being written already, by `write_page`.
+
+    Raises:
+        CourseError: if a file cannot be read or written.
+    """
+    paths = executed(run.folder)
+    titles = [pages[path].result() if path in pages else write_page(run, path) for path in paths]
     content = {
         "settings": run.settings,
         "drawn": run.drawn,
@@ -66,11 +81,12 @@ def write_report(run: Run) -> Path:
         "story": read_story(run),
         "result": read_result(run.folder / "summary.json"),
         "note": NOTE,
-        "pages": titles,
+        "pages": dict(titles),
     }
     title = f"Anomaly detection on {run.settings.category}"
-    write_text(report / "index.html", render("index.html.j2", title=title, **content))
-    return report / "index.html"
+    index = run.folder / "report" / "index.html"
+    write_text(index, render("index.html.j2", title=title, **content))
+    return index
 
 
 def read_result(path: Path) -> dict[str, Any]:

@@ -26,7 +26,7 @@ def given(finished, monkeypatch):
     """The parameters that the lessons would get; they are not executed, but leave a summary."""
     parameters = {}
 
-    def run_lessons(run, those, resume):
+    def run_lessons(run, those, resume, done):
         parameters.update(those)
         shutil.copy(finished.folder / "summary.json", run.folder)
 
@@ -137,7 +137,7 @@ def test_evaluate_prints_the_table_of_a_finished_run(places, run_copy, capsys):
 
 
 def test_stopped_by_the_user(places, small_data, monkeypatch, capsys):
-    def stop(run, parameters, resume):
+    def stop(run, parameters, resume, done):
         raise KeyboardInterrupt
 
     monkeypatch.setattr(notebooks, "run_lessons", stop)

@@ -63,7 +63,7 @@ def executed(monkeypatch):
         (folder / "notebooks" / path.name).write_text("{}")
 
     monkeypatch.setattr(notebooks, "run_lesson", execute)
-    monkeypatch.setattr(report, "write_report", lambda run: "report")
+    monkeypatch.setattr(report, "write_report", lambda run, pages: "report")
     return numbers
 
 
