@@ -124,7 +124,7 @@ class ConvAutoencoder(nn.Module):
         skips: True adds the encoder's maps to the decoder's, which have the same shapes since the
             decoder is a mirror image (lesson 08; Ronneberger, Fischer and Brox, "U-Net", 2015).
         from_mean: True takes the mean image (`start_from`) off what it sees, and adds it to what it
-            draws, at first nothing: there is only to learn what differs from it.
+            draws, at first next to nothing: there is only to learn what differs from it.
         images: pictures that it sees, and that it draws.
     """
 
