@@ -63,7 +63,30 @@ def lists(content):
 def test_recorded_runs_come_with_the_package():
     assert len(FILES) >= 4
     others = {path.name for path in recorded.FOLDER.iterdir() if path not in FILES}
-    assert others == {"trials.csv", "plain_trials.csv"}
+    assert others == {"trials.csv", "plain_trials.csv", "denoiser_trials.csv"}
+
+
+def test_denoiser_trials_hold_numbers_and_one_that_was_kept():
+    rows = recorded.denoiser_trials()
+    assert [row["kept"] for row in rows].count("yes") == 1
+    for row in rows:
+        for name in ("AUROC", "AU-PRO", "loss of repaired images"):
+            assert 0 < float(row[name]) < 1
+
+
+def test_the_trial_of_the_present_recipe_is_a_recorded_run_that_cut_gradients(
+    tmp_path, monkeypatch
+):
+    (path,) = [path for path in FILES if path.stem == "transistor-best-ssim_l1-0"]
+    run = json.loads(path.read_text(encoding="utf-8"))
+    monkeypatch.setattr(recorded, "FOLDER", tmp_path)
+    for clip in (0.0, 0.03):
+        run["settings"]["gradient_clip"] = clip
+        (tmp_path / path.name).write_text(json.dumps(run), encoding="utf-8")
+        row = recorded.trial_now("transistor")
+        assert bool(row) == bool(clip)
+    assert row["transistor, AUROC"] == f"{run['scores']['normalised']['auroc']['value']:.3f}"
+    assert recorded.trial_now("toothbrush") == {}
 
 
 def test_plain_trials_are_recorded_runs_and_then_what_the_file_holds():

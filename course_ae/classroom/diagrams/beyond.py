@@ -113,28 +113,39 @@ def bridges() -> Figure:
 
 
 def two_pictures() -> Figure:
-    """What the denoiser sees, the image and PCA's picture, and what it draws."""
-    figure, axes = canvas(8.8, 3.5)
-    side = 1.2
-    _bottle(axes, 0.3, 1.95, side, stained=True)
-    _bottle(axes, 2.35, 0.3, side, blurred=True)
-    _hourglass(axes, 4.3, 1.05, 1.5, 1.4)
-    _bottle(axes, 7.2, 1.95, side)
-    _stain_map(axes, 7.2, 0.3, side)
-    say(axes, 0.9, 3.3, "the image", 10)
-    say(axes, 2.95, 0.14, "what PCA makes of it", 10)
-    say(axes, 7.8, 3.3, "the repaired image", 10)
-    say(axes, 7.8, 0.14, "where it is stained", 10)
-    say(axes, 5.05, 0.85, "network", 10)
-    arrow(axes, (1.55, 2.55), (4.2, 1.95))
-    arrow(axes, (0.9, 1.9), (2.3, 0.95), connectionstyle="arc3,rad=0.25")
-    say(axes, 1.0, 0.95, "PCA", 10)
-    arrow(axes, (3.6, 1.0), (4.2, 1.5))
-    arrow(axes, (5.9, 1.95), (7.15, 2.5))
-    arrow(axes, (5.9, 1.5), (7.15, 1.0))
-    arrow(axes, (2.95, 1.55), (7.15, 2.9), color=ORANGE, linestyle="--",
-          connectionstyle="arc3,rad=-0.3")  # fmt: skip
-    say(axes, 3.55, 3.2, "begins as PCA's picture", 10)
+    """What the denoiser sees, an image minus PCA's picture and that minus the mean, and draws."""
+    figure, axes = canvas(9, 4.5)
+    side, left, seen, drawn = 0.95, 0.55, 2.75, 7.6
+    pictures = ((3.2, "the image"), (1.75, "PCA's picture"), (0.3, "mean of good images"))
+    for y, name in pictures:
+        say(axes, left + side / 2, y + side + 0.13, name, 10)
+    _bottle(axes, left, 3.2, side, stained=True)
+    _bottle(axes, left, 1.75, side, blurred=True)
+    _bottle(axes, left, 0.3, side, blurred=True, shines=False)
+    arrow(axes, (left - 0.07, 3.5), (left - 0.07, 2.4), connectionstyle="arc3,rad=0.45")
+    differences = ((2.5, "image - PCA's", (3.7, 2.35)), (0.95, "PCA's - mean", (2.1, 0.75)))
+    for y, name, (plus, minus) in differences:
+        _difference(axes, seen, y, side, sharp=y > 2)
+        say(axes, seen + side / 2, y + side + 0.13, name, 10)
+        for start, sign, end in ((plus, "+", 0.7), (minus, "\N{MINUS SIGN}", 0.25)):
+            arrow(axes, (left + side + 0.06, start), (seen - 0.06, y + end * side))
+            middle = (start + y + end * side) / 2
+            say(axes, (left + side + seen) / 2, middle + 0.17, sign, 12, color=BLUE)
+        arrow(axes, (seen + side + 0.06, y + side / 2), (4.4, 2.6 if y > 2 else 1.8))
+    _hourglass(axes, 4.45, 1.5, 1.5, 1.4)
+    say(axes, 5.2, 1.33, "network", 10)
+    _bottle(axes, 5.9, 3.25, 0.7, blurred=True)
+    say(axes, 6.25, 4.1, "PCA's picture, once more", 10)
+    arrow(axes, (6.25, 3.2), (6.6, 2.95), color=ORANGE, linestyle="--")
+    arrow(axes, (6.0, 2.45), (6.55, 2.7))
+    axes.add_patch(Circle((6.72, 2.82), 0.14, facecolor="white", edgecolor=DARK, linewidth=1))
+    say(axes, 6.72, 2.82, "+", 12, color=BLUE)
+    arrow(axes, (6.9, 2.82), (drawn - 0.06, 2.82))
+    arrow(axes, (6.0, 1.9), (drawn - 0.06, 1.1))
+    _bottle(axes, drawn, 2.35, side)
+    say(axes, drawn + side / 2, 2.35 + side + 0.13, "repaired image", 10)
+    _stain_map(axes, drawn, 0.6, side)
+    say(axes, drawn + side / 2, 0.6 + side + 0.13, "where it is stained", 10)
     return figure
 
 
@@ -166,9 +177,15 @@ def _disc(
 
 
 def _bottle(
-    axes: Axes, x: float, y: float, side: float, stained: bool = False, blurred: bool = False
+    axes: Axes,
+    x: float,
+    y: float,
+    side: float,
+    stained: bool = False,
+    blurred: bool = False,
+    shines: bool = True,
 ) -> None:
-    """A bottle from above as discs; blurred, its edges are soft and a stain shines through."""
+    """A bottle from above as discs; blurred, its edges are soft, and a stain may shine through."""
     axes.add_patch(Rectangle((x, y), side, side, facecolor="#D8D8D8", edgecolor=DARK, linewidth=1))
     middle = (x + side / 2, y + side / 2)
     if blurred:
@@ -177,7 +194,7 @@ def _bottle(
     else:
         for radius, color in ((0.4, "#444444"), (0.35, "#B5B5B5"), (0.31, "#333333")):
             _disc(axes, middle, side * radius, color)
-    if stained or blurred:
+    if stained or (blurred and shines):
         _stain(axes, x, y, side, "white" if stained else "#8A8A8A", 1.0 if stained else 0.5)
 
 
@@ -185,6 +202,22 @@ def _stain(axes: Axes, x: float, y: float, side: float, color: str, alpha: float
     middle = (x + 0.68 * side, y + 0.36 * side)
     axes.add_patch(Ellipse(middle, 0.3 * side, 0.18 * side, angle=35, facecolor=color,
                            edgecolor="none", alpha=alpha))  # fmt: skip
+
+
+def _difference(axes: Axes, x: float, y: float, side: float, sharp: bool) -> None:
+    """A difference of two bottles, gray where it is 0: sharp edges and a stain, or soft patches."""
+    axes.add_patch(Rectangle((x, y), side, side, facecolor="#808080", edgecolor=DARK, linewidth=1))
+    middle = (x + side / 2, y + side / 2)
+    if sharp:
+        for radius, color in ((0.4, "#666666"), (0.37, "#9A9A9A"), (0.32, "#808080")):
+            _disc(axes, middle, side * radius, color)
+        _stain(axes, x, y, side, "white")
+        return
+    for i in range(8):
+        for share, color in ((-0.16, "#A8A8A8"), (0.16, "#5C5C5C")):
+            at = (middle[0] + share * side, middle[1] + share * side)
+            _disc(axes, at, side * (0.24 - 0.02 * i), color, 0.12)
+    _stain(axes, x, y, side, "#B4B4B4", 0.5)
 
 
 def _stain_map(axes: Axes, x: float, y: float, side: float) -> None:
