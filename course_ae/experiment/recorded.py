@@ -274,11 +274,28 @@ def plain_trials() -> list[dict[str, Any]]:
         for profile in ("slides", "quick")
         for run in by_loss("bottle", profile).get("ssim", [])
     ]
-    for row in read_csv(FOLDER / "plain_trials.csv"):
-        numbers = {name: float(row[name]) if row[name] else None for name in TRIED}
-        epochs = int(row["epochs"]) if row["epochs"] else None
-        rows.append({"recipe": row["recipe"]} | numbers | {"epochs": epochs})
-    return rows
+    return rows + [{name: row[name] for name in ("recipe", *TRIED)} for row in _tried("plain")]
+
+
+def gradient_trials() -> list[dict[str, Any]]:
+    """A row a step from the old recipe of profile quick to the present one, or beside it.
+
+    Of drawn bottles, seed 1, one training each: the length gradients were cut to (0: not cut), the
+    loss 1 - SSIM of validation images, and the share of them drawn nearest to their own image.
+    """
+    return _tried("gradient")
+
+
+def _tried(name: str) -> list[dict[str, Any]]:
+    """The rows of a table of trials: a recipe in words, and numbers, None where one is missing."""
+    return [
+        {
+            "recipe": row.pop("recipe"),
+            "epochs": int(epochs) if (epochs := row.pop("epochs")) else None,
+        }
+        | {key: float(value) if value else None for key, value in row.items()}
+        for row in read_csv(FOLDER / f"{name}_trials.csv")
+    ]
 
 
 TRIED = {

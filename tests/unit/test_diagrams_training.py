@@ -1,5 +1,6 @@
 """Lesson 04's diagrams: they draw, fit a page, and say what the code does."""
 
+import numpy as np
 import pytest
 from matplotlib.text import Text
 
@@ -11,6 +12,10 @@ DRAWN = {
     "window": diagrams.similarity.window,
     "loop": diagrams.training.loop,
     "patience": lambda: diagrams.training.patience(PLAYED, 2, *stopping(PLAYED, 2)),
+    "faint": lambda: diagrams.training.faint(
+        {contrast: np.full((8, 8), contrast) for contrast in (0.4, 0.2, 0.1)},
+        {"ssim": [1.0, 3.0, 20.0], "l2": [1.0, 1.0, 1.0]},
+    ),
 }
 
 

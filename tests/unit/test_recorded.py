@@ -63,7 +63,7 @@ def lists(content):
 def test_recorded_runs_come_with_the_package():
     assert len(FILES) >= 4
     others = {path.name for path in recorded.FOLDER.iterdir() if path not in FILES}
-    assert others == {"trials.csv", "plain_trials.csv", "denoiser_trials.csv"}
+    assert others == {f"{of}trials.csv" for of in ("", "plain_", "denoiser_", "gradient_")}
 
 
 def test_denoiser_trials_hold_numbers_and_one_that_was_kept():
@@ -99,6 +99,17 @@ def test_plain_trials_are_recorded_runs_and_then_what_the_file_holds():
         assert row["pca"] == run["training"]["pca_loss"]
     by_memory = [row["validation"] for row in rows if row["recipe"].startswith("PCA")]
     assert by_memory == sorted(by_memory, reverse=True) and len(by_memory) == 4
+
+
+def test_gradient_trials_hold_trainings_with_and_without_cutting_and_two_opponents():
+    rows = recorded.gradient_trials()
+    cut = [row["validation"] for row in rows if row["cut_to"]]
+    others = [row["validation"] for row in rows if row["cut_to"] == 0]
+    assert cut and others and max(cut) < min(others)
+    assert [row["recipe"] for row in rows if row["cut_to"] is None] == [
+        "mean image", "PCA with 100 numbers",
+    ]  # fmt: skip
+    assert all(0 <= (row["nearest_own"] or 0) <= 1 for row in rows)
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)

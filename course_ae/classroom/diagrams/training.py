@@ -2,11 +2,22 @@
 
 from collections.abc import Sequence
 
+import numpy as np
 from matplotlib.figure import Figure
-from matplotlib.ticker import MaxNLocator
+from matplotlib.ticker import FixedLocator, LogLocator, MaxNLocator, NullLocator
 
 from course_ae.classroom.diagrams.shapes import DARK, arrow, box, canvas, say
-from course_ae.classroom.figures import BLUE, ORANGE, RED, panels
+from course_ae.classroom.figures import (
+    BLUE,
+    LOSS_STYLES,
+    ORANGE,
+    RED,
+    draw_image,
+    new_figure,
+    panels,
+)
+from course_ae.experiment.recorded import LOSS_NAMES
+from course_ae.ssim import K2
 
 STEPS = (
     ("a batch x", "some images,\nat random", "gray"),
@@ -62,4 +73,34 @@ def patience(losses: Sequence[float], patience: int, stopped: int, best: int) ->
     axes.margins(x=0.06, y=0.22)
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     axes.legend(fontsize=9, loc="upper left", bbox_to_anchor=(1, 1))
+    return figure
+
+
+def faint(pictures: dict[float, np.ndarray], lengths: dict[str, Sequence[float]]) -> Figure:
+    """Pictures that are fainter and fainter, and how long each loss's gradient is for them.
+
+    Args:
+        pictures: (H, W) in [0, 1] by their contrast, the standard deviation of their pixels, from
+            the strongest to the faintest; the first, the middle and the last one are shown.
+        lengths: by the name of a loss one number a picture; drawn as multiples of the first.
+    """
+    figure = new_figure(9, 2.9)
+    *images, axes = figure.subplots(1, 4, width_ratios=(1, 1, 1, 2.6))
+    contrasts = list(pictures)
+    for image, contrast in zip(images, contrasts[:: len(contrasts) // 2], strict=True):
+        draw_image(image, pictures[contrast], f"contrast {contrast:g}")
+    for (name, found), mark in zip(lengths.items(), "os", strict=True):
+        colour, line = LOSS_STYLES[name]
+        axes.plot(contrasts, np.array(found) / found[0], line, c=colour, marker=mark,
+                  label=LOSS_NAMES[name])  # fmt: skip
+    axes.axvline(K2, color="black", ls=":", lw=1.2, label="root of c₂")
+    axes.set(xscale="log", yscale="log", xlabel="contrast of the picture (log)",
+             ylabel="gradient, times the first (log)")  # fmt: skip
+    axes.invert_xaxis()
+    axes.xaxis.set_major_locator(FixedLocator(contrasts[::2]))
+    axes.yaxis.set_major_locator(LogLocator())
+    for axis in (axes.xaxis, axes.yaxis):
+        axis.set_minor_locator(NullLocator())
+        axis.set_major_formatter(lambda value, _: f"{value:g}")  # see `figures.literal`
+    axes.legend(fontsize=9)
     return figure
