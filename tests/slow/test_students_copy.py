@@ -10,7 +10,9 @@ from course_ae.command.cli import main
 
 TINY = ("epochs 2", "width 0.1", "bottleneck 8", "batch_size 4")
 # What tells how the networks came to be there, in how many seconds, and the bars.
-PASSING = re.compile(r"Training|Going on|Stopped|Found the trained|images/s|\d+%\||seconds|MiB|run folder")
+PASSING = re.compile(
+    r"Training|Going on|Stopped|Found the trained|images/s|\d+%\||seconds|MiB|run folder"
+)
 
 
 def said(path):
