@@ -67,9 +67,8 @@ class Step(NamedTuple):
 
 STEPS = (
     Step("slides: mean of the L2 map", ("l2",), False, False, mean_score),
-    Step("max score, smoothed", ("l2",), False),
-    Step("normalised by good images", ("l2",)),
-    Step("L1 and SSIM together", ("l1", "ssim")),
+    Step("normalised by good images", ("l2",), score=mean_score),
+    Step("maximum of L1 and SSIM together", ("l1", "ssim")),
     Step("both at three scales"),
     Step("network that repairs, with skips and PCA", denoises=True),
     Step("and the stains it marks", denoises=True, marked=True),
