@@ -141,6 +141,7 @@ def run_lesson(path: Path, folder: Path, parameters: dict[str, Any], progress: "
                     progress_bar=False,
                     stdout_file=progress,
                     extra_arguments=["--log-level=CRITICAL"],  # nothing from the kernel itself
+                    shutdown_kernel="immediate",  # with torch, a farewell takes a second or two
                     cwd=str(folder),  # what a lesson writes without a path stays with its run
                 )
         except (papermill.PapermillExecutionError, DeadKernelError) as error:

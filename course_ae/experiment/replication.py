@@ -20,7 +20,7 @@ from course_ae.support.files import read_csv, write_csv
 from course_ae.training import build_model, fit, reconstruct
 
 LOSSES = ("ssim", "l2")
-EPOCHS = 8  # of each training of the pair, at most
+EPOCHS = 6  # of each training of the pair, at most
 SHORT = {"denoise": False, "skips": False, "flips": False, "one_cycle": True}
 
 

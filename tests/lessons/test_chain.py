@@ -104,8 +104,9 @@ def test_the_verdict_of_lesson_08_agrees_with_its_numbers(chain):
     told = re.findall(
         r"it (beats|loses to|is level with) (.+), AUROC (\S+) \((\S+) to (\S+)\)", said
     )
-    assert [name for _, name, *_ in told] == ["the mean image", "PCA"]
-    for (verdict, _, *numbers), key in zip(told, ("mean_image", "pca"), strict=True):
+    marked = [found for found in told if "no stains" not in found[1]]
+    assert [name for _, name, *_ in marked] == ["the mean image", "PCA"]
+    for (verdict, _, *numbers), key in zip(marked, ("mean_image", "pca"), strict=True):
         lead, low, high = map(float, numbers)
         other = summary["baselines"][key]["normalised"]["auroc"]["value"]
         assert lead == pytest.approx(ours - other, abs=0.002)

@@ -124,7 +124,7 @@ def test_differences_by_the_images_are_those_of_the_trainings():
     found = by_images(*recorded.paired_scores(profile=profile))
     for claim, one in zip(claims, found, strict=True):
         # Six digits of a score are kept: once in a while that makes a tie.
-        assert one["value"] == pytest.approx(claim.difference, abs=1e-4)
+        assert one["value"] == pytest.approx(claim.difference, abs=3e-4)
         assert one["low"] < one["value"] < one["high"]
     assert recorded.paired_scores("no such category") is None
 
