@@ -138,7 +138,8 @@ class ConvAutoencoder(nn.Module):
         images: int = 1,
     ):
         super().__init__()
-        self.skips, self.from_mean = SKIPS if skips else {}, from_mean
+        self.skips = SKIPS if skips else {}
+        self.from_mean = from_mean
         self.encoder = Encoder(width, bottleneck, batch_norm, images)
         self.decoder = Decoder(width, bottleneck, batch_norm, from_mean, images)
         with torch.no_grad():
@@ -151,7 +152,9 @@ class ConvAutoencoder(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Images (B, 1, 227, 227) in [0, 1] to their reconstructions, same shape and range."""
-        x, seen = x - self.decoder.sigmoid.start.sigmoid() if self.from_mean else x, {}
+        if self.from_mean:
+            x = x - self.decoder.sigmoid.start.sigmoid()
+        seen = {}
         for name, layer in self.encoder.named_children():
             x = seen[name] = layer(x)
         for name, layer in self.decoder.named_children():
@@ -167,10 +170,9 @@ class Denoiser(ConvAutoencoder):
     It sees two pictures, how an image differs from what PCA makes of it, and how that differs from
     the mean image. And it draws two: the repaired image, and how likely each pixel was spoiled. The
     first one begins as PCA's picture. So the network knows what belongs to a place even where
-    nothing of it is left, and learns what PCA cannot draw. To
-    mark the defects that one has painted is the idea of Zavrtanik, Kristan and Skocaj, "DRAEM: a
-    discriminatively trained reconstruction embedding for surface anomaly detection" (ICCV 2021),
-    where a second network does it.
+    nothing of it is left, and learns what PCA cannot draw. To mark the defects that one has painted
+    is the idea of Zavrtanik, Kristan and Skocaj, "DRAEM: a discriminatively trained reconstruction
+    embedding for surface anomaly detection" (ICCV 2021), where a second network does it.
 
     Arguments as of `ConvAutoencoder`; `start_from` must be given the good images.
     """

@@ -241,12 +241,10 @@ def trials() -> list[dict[str, str]]:
 def trial_now(category: str) -> dict[str, str]:
     """A row as those of `trials`, of the present recipe: AUROC and AU-PRO of a category's seed 0.
 
-    Empty where no such run of profile best was recorded, or only one of an older recipe, which did
-    not cut gradients.
+    Empty where no such run of profile best was recorded.
     """
     for run in runs(category, "best"):
-        settings = run["settings"]
-        if settings["seed"] == 0 and settings.get("gradient_clip"):
+        if run["settings"]["seed"] == 0:
             (row,) = [row for row in rows_of(run) if row.detector == "normalised"]
             told = {f"{category}, AUROC": row.auroc, f"{category}, AU-PRO": row.au_pro}
             numbers = {name: "" if n is None else f"{n:.3f}" for name, n in told.items()}

@@ -37,7 +37,7 @@ def test_json_and_table_hold_what_was_measured(small, capsys, monkeypatch):
     assert found["scoring"]["images_per_second"] > 0 and found["au_pro"]["maps"] == 4
     assert 0.1 < found["memory"]["training_peak_gb"] < 20
     quick = found["profiles"]["quick"]
-    images = (209 - 21) * 30
+    images = (209 - 21) * make_settings("quick").epochs
     assert quick["seconds_at_most"] == pytest.approx(images / quick["images_per_second"])
     assert set(found["profiles"]) == {"quick", "slides", "best"}
 
