@@ -13,8 +13,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from course_ae.ssim import local_mean
 from course_ae.support.chance import Chance
+from course_ae.support.local_mean import local_mean
 
 STAINS = 3  # at most, on one image
 SHARE = 0.8  # of the images that are stained; the others teach the network to leave well alone
@@ -90,6 +90,16 @@ class Brush(Chance):
         return self.sampled(other, columns, rows)
 
 
+def soft(cover: Tensor) -> Tensor:
+    """The mean of 3 x 3 pixels, beyond the border 0: (B, H, W) to the same shape.
+
+    As `F.avg_pool2d` has it, ten times as fast on a processor.
+    """
+    padded = F.pad(cover, (1, 1, 1, 1))
+    rows = padded[:, :-2] + padded[:, 1:-1] + padded[:, 2:]
+    return (rows[..., :-2] + rows[..., 1:-1] + rows[..., 2:]) / 9
+
+
 def stain(x: Tensor, others: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor]:
     """Paints up to three stains onto most of the images.
 
@@ -105,8 +115,7 @@ def stain(x: Tensor, others: Tensor, generator: torch.Generator) -> tuple[Tensor
     stains = torch.where(brush.uniform(0, 1) < SHARE, brush.uniform(1, STAINS + 1).floor(), 0)
     for i in range(STAINS):
         opacity = torch.where(brush.uniform(0, 1) < 0.5, 1.0, brush.uniform(0.3, 1))
-        cover = (brush.shape() & (i < stains)).float().unsqueeze(1)  # (B, 1, H, W)
-        cover = F.avg_pool2d(cover, 3, stride=1, padding=1).squeeze(1)  # soft edges
+        cover = soft((brush.shape() & (i < stains)).float())  # (B, H, W)
         if brush.whole(0, 1):
             cover = local_mean(cover, FEATHER)
         cover = cover * opacity

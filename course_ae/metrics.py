@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from functools import lru_cache
 
 import numpy as np
-from scipy import ndimage, stats
+from scipy import ndimage, special
 
 from course_ae.thresholds import confusion, f1_defect, f_normal, search_threshold, split_test
 
@@ -117,7 +117,7 @@ def mean_interval(values: np.ndarray) -> tuple[float, float, float]:
         values: for example the AUROC of several trainings, (N,), N at least 2.
     """
     mean, error = values.mean(), values.std(ddof=1) / np.sqrt(len(values))
-    reach = stats.t.ppf(0.975, len(values) - 1) * error
+    reach = special.stdtrit(len(values) - 1, 0.975) * error
     return float(mean), float(mean - reach), float(mean + reach)
 
 

@@ -10,7 +10,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from course_ae.ssim import local_mean, ssim_map
+from course_ae.ssim import ssim_map
+from course_ae.support.local_mean import local_mean
 
 SCORE_SIGMA = 3.0  # pixels, standard deviation of the window over a map whose maximum is the score
 MAP_SIGMA = 5.2  # pixels, that of a second window over the map alone; 6 both together
@@ -127,6 +128,16 @@ def normalise(maps: Tensor, reference: Reference) -> Tensor:
     return (maps - mean) / usual.clamp(min=1e-12)
 
 
+def unusual(x: Tensor, x_hat: Tensor, name: str, reference: Reference) -> Tensor:
+    """How unusual one difference is, smoothed, (N, H, W); the other arguments as `normalised_map`.
+
+    Args:
+        name: which difference.
+        reference: of this difference on good images.
+    """
+    return smooth(normalise(difference_maps(x, x_hat, name), reference))
+
+
 def normalised_map(
     x: Tensor, x_hat: Tensor, reference: dict[str, Reference], stained: Tensor | None = None
 ) -> Tensor:
@@ -139,11 +150,13 @@ def normalised_map(
         stained: how likely a denoiser thinks each pixel spoiled, (N, H, W); where it is sure, that
             counts as much as a difference of `SURE` deviations.
     """
-    unusual = sum(
-        smooth(normalise(difference_maps(x, x_hat, name), statistics))
-        for name, statistics in reference.items()
-    )
-    return unusual if stained is None else unusual + SURE * smooth(stained)
+    return together((unusual(x, x_hat, *known) for known in reference.items()), stained)
+
+
+def together(parts: Iterable[Tensor], stained: Tensor | None) -> Tensor:
+    """The sum of what each difference finds `unusual` and of the marked stains, (N, H, W)."""
+    found = sum(parts)
+    return found if stained is None else found + SURE * smooth(stained)
 
 
 @dataclass(frozen=True)

@@ -13,64 +13,19 @@ Contrast and structure share a factor, since C3 = C2 / 2, and multiply to
 
     (2 sigma_xy + C2) / (sigma_x^2 + sigma_y^2 + C2)                     in equation 13
 
-Always in float32: in half precision the variances drown in rounding. The window's means are taken
-by multiplying with a matrix from both sides, which on a processor is some ten times faster than a
-convolution with so few channels.
+Always in float32: in half precision the variances drown in rounding.
 """
-
-from functools import lru_cache
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-SIGMA = 1.5  # pixels; the window then has 11
+from course_ae.support.local_mean import local_mean
+
 BORDER = 5  # pixels at each side that have no full window of their own
 DATA_RANGE = 1.0  # our pixels lie in [0, 1]
 GRAY = DATA_RANGE / 2
-STRIP = 57  # rows that are averaged together on a processor: a quarter of our images
 K1, K2 = 0.01, 0.03  # C1 = (K1 L)^2 and C2 = (K2 L)^2 for pixels of range L
-
-
-@lru_cache(maxsize=16)
-@torch.inference_mode(False)  # kept for the training, whoever asks first
-def window_matrix(size: int, sigma: float, device: torch.device) -> Tensor:
-    """Row i holds the Gaussian weights of the window around pixel i, (size, size).
-
-    Beyond the border the image is mirrored, so near it some pixels count twice.
-
-    Args:
-        size: height or width of the images in pixels.
-        sigma: standard deviation in pixels; the window reaches 3.5 of them to each side, and no
-            further than the image is wide.
-        device: where the matrix lives.
-    """
-    reach = min(int(3.5 * sigma + 0.5), size - 1)
-    offsets = torch.arange(-reach, reach + 1)
-    window = torch.exp(-(offsets**2) / (2 * sigma**2))
-    window = (window / window.sum()).expand(size, -1)  # (size, window)
-    pixels = torch.arange(size)[:, None] + offsets  # (size, window)
-    mirrored = size - 1 - (size - 1 - pixels.abs()).abs()
-    return torch.zeros(size, size).scatter_add_(1, mirrored, window).to(device)
-
-
-def local_mean(images: Tensor, sigma: float = SIGMA) -> Tensor:
-    """Gaussian mean around each pixel, (..., H, W) to the same shape."""
-    for _ in range(2):
-        images = _mean_of_rows(images, sigma).transpose(-1, -2)
-    return images
-
-
-def _mean_of_rows(images: Tensor, sigma: float) -> Tensor:
-    """Gaussian mean along dimension -2, in strips: a window reaches only the rows next to them."""
-    size, reach = images.shape[-2], int(3.5 * sigma + 0.5)
-    weights = window_matrix(size, sigma, images.device)  # (H, H)
-    strip = STRIP if images.device.type == "cpu" else size
-    means = []
-    for top in range(0, size, strip):
-        near = slice(max(0, top - reach), top + strip + reach)
-        means.append(weights[top : top + strip, near] @ images[..., near, :])
-    return torch.cat(means, dim=-2)
 
 
 def centred(images: Tensor) -> Tensor:

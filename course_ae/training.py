@@ -5,6 +5,7 @@ import math
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 
 import numpy as np
 import torch
@@ -22,6 +23,7 @@ from course_ae.support.fast_conv import speed_up
 from course_ae.support.processes import OneProcess
 
 STAIN_WEIGHT = 0.5  # of the stains' loss, beside that of the picture
+AHEAD = 8  # batches that are spoiled together
 
 
 def build_model(settings: Settings, device: torch.device | None = None) -> ConvAutoencoder:
@@ -48,27 +50,34 @@ def training_batches(
     A last batch of fewer than `least` images is left out: batch normalisation needs two.
     """
     order = torch.randperm(len(x_train), generator=generator).to(x_train.device)
-    for batch in order.split(settings.batch_size):
-        if len(batch) < least:  # the order is another next time
-            continue
-        x = x_train[batch]  # (B, 1, 227, 227)
+    # A last batch that is too small is left out; the order is another next time.
+    batches = [batch for batch in order.split(settings.batch_size) if len(batch) >= least]
+    for group in (batches[i : i + AHEAD] for i in range(0, len(batches), AHEAD)):
+        pictures = [x_train[batch] for batch in group]  # (B, 1, 227, 227) each
         if linear is None:
-            yield x, x
+            yield from zip(pictures, pictures, strict=True)
         else:
-            yield spoiled(x, x_train, generator, lambda stained: linear(stained, batch))  # noqa: B023
+            rebuild = partial(linear, index=torch.cat(group))
+            yield from spoiled(pictures, x_train, generator, rebuild)
 
 
 def spoiled(
-    x: Tensor, others: Tensor, generator: torch.Generator, linear: Callable[[Tensor], Tensor]
-) -> tuple[Tensor, Tensor]:
-    """What a denoiser is shown and shall draw, (B, 2, H, W) each.
+    batches: Sequence[Tensor],
+    others: Tensor,
+    generator: torch.Generator,
+    linear: Callable[[Tensor], Tensor],
+) -> Iterator[tuple[Tensor, Tensor]]:
+    """What a denoiser is shown and shall draw, (B, 2, H, W) each, for batches (B, 1, H, W).
 
     It is shown images with stains and what PCA, `linear`, makes of them; it shall draw the clean
     images and where the stains are. PCA must not have learnt from the images: they would be drawn
-    better than any new one.
+    better than any new one. It rebuilds all batches at once, which takes hardly longer than one.
     """
-    stained, where = stain(x, others, generator)
-    return torch.cat([stained, linear(stained)], 1), torch.cat([x, where[:, None].float()], 1)
+    painted = [stain(x, others, generator) for x in batches]
+    rebuilt = linear(torch.cat([stained for stained, _ in painted]))
+    rebuilt = rebuilt.split([len(x) for x in batches])
+    for x, (stained, where), pca in zip(batches, painted, rebuilt, strict=True):
+        yield torch.cat([stained, pca], 1), torch.cat([x, where[:, None].float()], 1)
 
 
 def total_loss(drawn: Tensor, wanted: Tensor, loss: str) -> Tensor:
@@ -242,7 +251,7 @@ def fit(
     if settings.denoise:  # the same stains after each epoch
         linear = CrossFitted(x_train, PCA_SIZE)
         generator = torch.Generator().manual_seed(settings.seed)
-        shown_val, wanted_val = spoiled(x_val, x_train, generator, model.linear)
+        ((shown_val, wanted_val),) = spoiled([x_val], x_train, generator, model.linear)
     state = TrainingState(model, settings, len(x_train), least)
     for callback in callbacks:
         callback.begin(state)

@@ -4,7 +4,7 @@ The steps are chosen on good images with painted defects; the test images are op
 """
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -25,20 +25,31 @@ from course_ae.scoring import (
     difference_maps,
     max_score,
     mean_score,
-    normalised_map,
     reference_statistics,
     smooth,
+    together,
+    unusual,
 )
 from course_ae.training import reconstruct, repair
 
 
-class Drawn(NamedTuple):
-    """What a network makes of images to inspect, and of good ones to compare with."""
+@dataclass
+class Drawn:
+    """Images to inspect, and what a network makes of them and of good ones to compare with."""
 
+    x: Tensor  # (N, 1, H, W)
     x_hat: Tensor  # (N, 1, H, W)
     stained: Tensor | None  # (N, H, W), how likely a denoiser thinks each pixel spoiled
     good: Tensor  # (M, 1, H, W)
     good_hat: Tensor  # (M, 1, H, W)
+    known: dict[str, Tensor] = field(default_factory=dict)  # from `unusual`; steps share them
+
+    def unusual(self, name: str) -> Tensor:
+        """How unusual a difference is, measured by the good images, (N, H, W)."""
+        if name not in self.known:
+            reference = reference_statistics(self.good, self.good_hat, [name])
+            self.known[name] = unusual(self.x, self.x_hat, name, reference[name])
+        return self.known[name]
 
 
 class Step(NamedTuple):
@@ -53,15 +64,14 @@ class Step(NamedTuple):
     marked: bool = False  # with the stains that this network marks
     wide: bool = False  # the map is smoothed once more, after the score is taken
 
-    def maps(self, x: Tensor, drawn: Drawn) -> Tensor:
-        """The maps (N, H, W) of images (N, 1, H, W), and of what a network has made of them."""
+    def maps(self, drawn: Drawn) -> Tensor:
+        """The maps (N, H, W) of the images to inspect."""
         if not self.differences:
             return smooth(drawn.stained)
         if self.normalised:
-            reference = reference_statistics(drawn.good, drawn.good_hat, self.differences)
             stained = drawn.stained if self.marked else None
-            return normalised_map(x, drawn.x_hat, reference, stained)
-        maps = difference_maps(x, drawn.x_hat, *self.differences)
+            return together(map(drawn.unusual, self.differences), stained)
+        maps = difference_maps(drawn.x, drawn.x_hat, *self.differences)
         return smooth(maps) if self.smoothed else maps
 
 
@@ -134,14 +144,14 @@ def ablate(
         steps: the steps.
         keep: gets the scores (N,) of the images by each step's name, for `lead`.
     """
-    rows, train = [], images.train
-    drawn = {True: Drawn(*repair(denoiser, bench.x), train, repaired_train(denoiser, images))}
+    rows, x, train = [], bench.x, images.train
+    drawn = {True: Drawn(x, *repair(denoiser, x), train, repaired_train(denoiser, images))}
     if plain is not None:
-        drawn[False] = Drawn(reconstruct(plain, bench.x), None, train, reconstruct(plain, train))
+        drawn[False] = Drawn(x, reconstruct(plain, x), None, train, reconstruct(plain, train))
     for step in steps:
         if step.denoises not in drawn:
             continue
-        maps = step.maps(bench.x, drawn[step.denoises])
+        maps = step.maps(drawn[step.denoises])
         scores = step.score(maps).double().numpy()
         if keep is not None:
             keep[step.name] = scores
@@ -159,9 +169,9 @@ def from_memory(bench: Bench, images: Images, rebuild: LinearAutoencoder) -> np.
     Nothing but a denoiser marks stains, so this map lacks them.
     """
     good_hat = cross_fitted(images.train, rebuild.size)
-    drawn = Drawn(rebuild(bench.x), None, images.train, good_hat)
+    drawn = Drawn(bench.x, rebuild(bench.x), None, images.train, good_hat)
     step = Step("from memory")
-    return step.score(step.maps(bench.x, drawn)).double().numpy()
+    return step.score(step.maps(drawn)).double().numpy()
 
 
 def lead(first: np.ndarray, second: np.ndarray, labels: np.ndarray) -> dict[str, float]:

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from course_ae.corruption import SHARE, VISIBLE, stain
+from course_ae.corruption import SHARE, VISIBLE, soft, stain
 from course_ae.datasets.painted import PAINTED, scratch, wrong_piece
 
 
@@ -30,6 +30,12 @@ def test_only_the_masked_pixels_change_and_stay_in_range(bottles, name):
     change = (painted - bottles).squeeze(1).abs()
     assert torch.equal(mask, change > VISIBLE)
     assert mask.any()
+
+
+def test_soft_edges_are_the_mean_of_three_by_three_pixels():
+    cover = torch.rand(2, 9, 12, generator=seeded())
+    pooled = torch.nn.functional.avg_pool2d(cover[:, None], 3, stride=1, padding=1)[:, 0]
+    torch.testing.assert_close(soft(cover), pooled)
 
 
 @each_brush

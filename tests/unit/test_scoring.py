@@ -23,7 +23,8 @@ from course_ae.scoring import (
     smooth,
     ssim_difference,
 )
-from course_ae.ssim import ssim_map, window_matrix
+from course_ae.ssim import ssim_map
+from course_ae.support.local_mean import window_matrix
 
 
 def test_l2_difference_by_hand():

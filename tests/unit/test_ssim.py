@@ -6,7 +6,8 @@ import torch
 from skimage.metrics import structural_similarity
 from torch.nn.functional import avg_pool2d
 
-from course_ae.ssim import l2_loss, local_mean, ssim_components, ssim_loss, ssim_map, window_matrix
+from course_ae.ssim import l2_loss, ssim_components, ssim_loss, ssim_map
+from course_ae.support.local_mean import local_mean, window_matrix
 
 BORDER = 5  # pixels without a full window
 # The largest error of one pixel: in flat places E[x^2] - E[x]^2 is off by some 1e-8, beside
@@ -124,6 +125,15 @@ def test_local_mean_is_a_normalised_gaussian_of_eleven_pixels():
     assert int((mean > 0).sum()) == 11 * 11
     ratio = (mean[15, 17] / mean[15, 15]).item()
     assert ratio == pytest.approx(0.41111229, abs=1e-6)  # exp(-2^2 / (2 * 1.5^2))
+
+
+def test_the_gradient_of_the_local_mean_is_that_of_its_matrices():
+    image = torch.rand(2, 130, 90, generator=torch.Generator().manual_seed(0)).requires_grad_()
+    rows, columns = (window_matrix(size, 3.0, image.device) for size in (130, 90))
+    weight = torch.rand(2, 130, 90, generator=torch.Generator().manual_seed(1))
+    (found,) = torch.autograd.grad((local_mean(image, 3.0) * weight).sum(), image)
+    (wanted,) = torch.autograd.grad((rows @ image @ columns.T * weight).sum(), image)
+    torch.testing.assert_close(found, wanted)
 
 
 def test_bfloat16_input_is_compared_in_float32(bottles):

@@ -7,7 +7,8 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from course_ae.classroom.function_answers.base import FunctionAnswer
-from course_ae.ssim import K1, K2, ssim_loss, window_matrix
+from course_ae.ssim import K1, K2, ssim_loss
+from course_ae.support.local_mean import window_matrix
 
 # 4.2: SSIM of two whole images.
 

@@ -6,7 +6,8 @@ from torch import Tensor
 from course_ae.classroom.figures import draw_image
 from course_ae.classroom.widgets.view import Explorer, View, slider
 from course_ae.scoring import l2_difference
-from course_ae.ssim import local_mean, ssim_components, ssim_map
+from course_ae.ssim import ssim_components, ssim_map
+from course_ae.support.local_mean import local_mean
 
 PANELS = {  # lowest and highest value drawn, and how the mean is written
     "luminance": (0, 1, ".3f"),
