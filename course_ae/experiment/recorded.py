@@ -17,7 +17,7 @@ import numpy as np
 
 from course_ae import metrics
 from course_ae.datasets.samples import DRAWN
-from course_ae.experiment.evaluation import SCORE_NAMES, rows_of
+from course_ae.experiment.evaluation import SCORE_NAMES, Row, rows_of
 from course_ae.settings import make_settings
 from course_ae.support.files import read_csv
 
@@ -209,28 +209,36 @@ def against_memory() -> list[dict[str, Any]]:
     """A row a product: lesson 08's map from memory alone, the mean image or PCA, and its network's.
 
     Drawn products with profile quick, real ones with profile best; each figure is the mean over the
-    recorded seeds, or None where one of them has no masks.
+    recorded seeds, or None where one of them has no masks. Between them the slides' two scores, of
+    the network that profile quick trains with SSIM; None where it was not recorded.
     """
-    found = [(f"drawn {name}", runs(f"drawn-{name}", "quick")) for name in DRAWN]
+    named = {f"drawn {name}": (f"drawn-{name}", "quick") for name in DRAWN}
     real = {path.name.split("-best-")[0] for path in FOLDER.glob("*-best-*.json")}
-    found += [(f"real {name}", runs(name, "best")) for name in sorted(real)]
-    detectors = {"mean image": "mean image, normalised", "PCA": "PCA, normalised",
-                 "network": "normalised"}  # fmt: skip
+    named |= {f"real {name}": (name, "best") for name in sorted(real)}
+    ours = {"mean image": "mean image, normalised", "PCA": "PCA, normalised",
+            "network": "normalised"}  # fmt: skip
     rows = []
-    for product, some in found:
-        by_run = [{row.detector: row for row in rows_of(run)} for run in some]
-        if by_run and all(set(detectors.values()) <= set(one) for one in by_run):
-            means = {
-                f"{said}, {name}": _mean([getattr(one[key], measure) for one in by_run])
-                for measure, said in (("auroc", "AUROC"), ("au_pro", "AU-PRO"))
-                for name, key in detectors.items()
-            }
-            rows.append({"product": product, "runs": len(by_run), **means})
+    for product, (category, profile) in named.items():
+        by_run = _by_detector(runs(category, profile))
+        plain = _by_detector(by_loss(category, "quick").get("ssim", []))
+        if by_run and all(set(ours.values()) <= set(run) for run in by_run):
+            rows.append(
+                {"product": product, "runs": len(by_run)}
+                | {f"AUROC, {name}": _mean(by_run, key, "auroc") for name, key in ours.items()}
+                | {f"slides, {name}": _mean(plain, name, "auroc") for name in ("L2", "SSIM")}
+                | {f"AU-PRO, {name}": _mean(by_run, key, "au_pro") for name, key in ours.items()}
+            )
     return rows
 
 
-def _mean(values: list[float | None]) -> float | None:
-    return None if None in values else sum(values) / len(values)
+def _by_detector(found: list[RecordedRun]) -> list[dict[str, Row]]:
+    return [{row.detector: row for row in rows_of(run)} for run in found]
+
+
+def _mean(found: list[dict[str, Row]], detector: str, measure: str) -> float | None:
+    """The mean of a detector's measure over runs; None without any, or if one has not got it."""
+    values = [getattr(run[detector], measure) for run in found]
+    return None if not values or None in values else sum(values) / len(values)
 
 
 def trials() -> list[dict[str, str]]:

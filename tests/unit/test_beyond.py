@@ -72,6 +72,7 @@ def test_memory_and_network_stand_side_by_side_for_drawn_and_real_products():
         for measure in ("AUROC", "AU-PRO"):
             for name in ("mean image", "PCA", "network"):
                 assert 0 < row[f"{measure}, {name}"] <= 1
+        assert 0 < row["slides, L2"] <= 1 and 0 < row["slides, SSIM"] <= 1
 
 
 def test_peaks_enlarged_places_and_marks_are_drawn_and_so_is_memory_beside_the_network():

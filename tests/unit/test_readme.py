@@ -50,7 +50,7 @@ def test_the_result_table_is_printed_by_the_command_and_not_typed(capsys):
 
 def test_the_short_table_of_the_readme_says_what_was_recorded():
     for row in recorded.against_memory():
-        figures = [f"{value:.3f}" for name, value in row.items() if ", " in name]
+        figures = [f"{row[name]:.3f}" for name in row if ", " in name]
         assert f"| {row['runs']} | {' | '.join(figures)} |" in README
 
 
