@@ -34,7 +34,7 @@ COUNTS: dict[str, int] = {
     "test/good": 60,  # of fewer, the best detectors and chance cannot be told apart
     "test/wrong_hole": 30,
     "test/bent": 42,
-    "test/scratch": 72,
+    "test/scratch": 60,
 }
 WIDTHS = (0.135, 0.155)  # of the two arms, which meet at the origin
 LIP = 0.220  # where the lip begins, from the origin along the second arm
