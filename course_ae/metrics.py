@@ -6,6 +6,7 @@ Sattlegger and Steger, "The MVTec Anomaly Detection Dataset" (IJCV 2021), sectio
 """
 
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from functools import lru_cache
 
 import numpy as np
@@ -15,6 +16,7 @@ from course_ae.thresholds import confusion, f1_defect, f_normal, search_threshol
 
 MAX_FPR = 0.3  # the false-positive rate up to which AU-PRO looks
 REPEATS = 1000  # random splits, and bootstrap samples
+PARTS = 2  # of the good pixels, sorted at the same time
 
 
 def auroc(scores: np.ndarray, labels: np.ndarray) -> float:
@@ -27,7 +29,7 @@ def auroc(scores: np.ndarray, labels: np.ndarray) -> float:
         scores: higher is more anomalous, (N,).
         labels: 1 for defective, 0 for good, (N,); both must occur.
     """
-    above, not_below = _share_above(np.sort(scores[labels == 0]), scores[labels == 1])
+    above, not_below = _share_above([np.sort(scores[labels == 0])], scores[labels == 1])
     return float(1 - (above + not_below).mean() / 2)
 
 
@@ -171,7 +173,8 @@ class PixelRates:
         good = np.concatenate(good) if good else np.empty(0)
         if not len(good) or not any(map(len, found)):
             raise ValueError("pixel figures need both good and defective pixels")
-        good.sort()
+        with ThreadPoolExecutor(PARTS) as pool:
+            good = list(pool.map(np.sort, np.array_split(good, PARTS)))
         self.regions = regions
         shares = _share_above(good, np.concatenate(found))  # of all images at once: it is faster
         ends = np.cumsum([len(values) for values in found])[:-1]
@@ -205,12 +208,16 @@ class PixelRates:
         return reached / len(high), share
 
 
-def _share_above(good: np.ndarray, values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Shares of the sorted good values that lie above each value, and that do not lie below it."""
+def _share_above(good: list[np.ndarray], values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Shares of the good values that lie above each value, and that do not lie below it.
+
+    The good values may be sorted in several parts.
+    """
+    count = sum(map(len, good))
     order = np.argsort(values)  # looking up neighbours one after the other is much faster
     shares = np.empty((2, len(values)))
     for row, side in zip(shares, ("right", "left"), strict=True):
-        row[order] = 1 - np.searchsorted(good, values[order], side) / len(good)
+        row[order] = 1 - sum(np.searchsorted(part, values[order], side) for part in good) / count
     return shares[0], shares[1]
 
 
