@@ -84,7 +84,8 @@ def plain(text: str) -> str:
 
 def show(figure: Figure, caption: str) -> None:
     """Displays a figure and below it what there is to see, which is also its text for the blind."""
-    display(Image(png(figure), alt=caption))
+    # As metadata, since Colab's IPython 7 knows no `alt`.
+    display(Image(png(figure)), metadata={"image/png": {"alt": caption}})
     display(Markdown(f"**Figure.** {plain(caption)}"))
 
 

@@ -47,8 +47,8 @@ def test_the_conda_environment_is_in_step_with_pyproject():
     assert lines.index("conda-forge") < lines.index("nodefaults")
     packages = lines[lines.index("dependencies:") + 1 : lines.index("pip:")]
     assert packages[:2] == [f"python{PROJECT['requires-python']}", "pip"]
-    by_conda = [one for one in ALL if one.name not in NOT_IN_CONDA_FORGE]
-    wanted = [f"{OF_CONDA.get(one.name, one.name)}{one.specifier}" for one in by_conda]
+    by_conda = {one.name: one for one in ALL if one.name not in NOT_IN_CONDA_FORGE}  # extras last
+    wanted = [f"{OF_CONDA.get(name, name)}{one.specifier}" for name, one in by_conda.items()]
     assert sorted(packages[2:]) == sorted(wanted)
     *by_pip, itself = lines[lines.index("pip:") + 1 :]
     assert requirements(by_pip) == [one for one in ALL if one.name in NOT_IN_CONDA_FORGE]
