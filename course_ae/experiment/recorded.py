@@ -193,8 +193,7 @@ def drawn_categories() -> list[dict[str, Any]]:
                  "network of lesson 08": "normalised"}  # fmt: skip
     rows = []
     for category in DRAWN:
-        by_run = [{row.detector: row for row in rows_of(run)}
-                  for run in runs(f"drawn-{category}", "quick")]  # fmt: skip
+        by_run = _by_detector(runs(f"drawn-{category}", "quick"))
         if by_run:
             told = {
                 f"{name}, {said}": spread([getattr(run[key], measure) for run in by_run])
