@@ -27,6 +27,7 @@ class Settings:
     one_cycle: bool = False  # let the step size rise and then fall to nothing
     batch_size: int = 8  # images a step
     epochs: int = 150  # passes over the training images, at most
+    epoch_images: int = 0  # in a pass at least, by showing few images again and again
     patience: int = 10  # epochs without a better validation loss before training stops
     val_fraction: float = 0.05  # of the good training images, to watch the training
     calibration_fraction: float = 0.3  # of the test images, to search the threshold
@@ -41,6 +42,7 @@ DENOISE: dict[str, Any] = {
     "learning_rate": 2e-3,
     "gradient_clip": 0.03,
     "one_cycle": True,
+    "epoch_images": 180,  # painted anew each time, few good images teach more
 }
 
 PROFILES: dict[str, dict[str, Any]] = {
@@ -61,8 +63,8 @@ PROFILES: dict[str, dict[str, Any]] = {
         **DENOISE,
         "width": 0.5,
         "bottleneck": 1024,
-        "epochs": 40,
-        "patience": 40,
+        "epochs": 65,
+        "patience": 65,
         "val_fraction": 0.1,
     },
 }
@@ -77,6 +79,7 @@ LIMITS: dict[str, tuple[Any, Any] | tuple[str, ...]] = {
     "gradient_clip": (0.0, 1e6),
     "batch_size": (2, 4096),  # batch normalisation needs two images
     "epochs": (1, 100_000),
+    "epoch_images": (0, 1_000_000),
     "patience": (1, 100_000),
     "val_fraction": (0.001, 0.9),
     "calibration_fraction": (0.01, 0.99),

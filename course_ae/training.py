@@ -37,6 +37,11 @@ def build_model(settings: Settings, device: torch.device | None = None) -> ConvA
     return speed_up(model).to(device, memory_format=torch.channels_last)
 
 
+def epoch_images(count: int, settings: Settings) -> int:
+    """How many images the network is shown in an epoch, of `count` different ones."""
+    return max(count, settings.epoch_images)
+
+
 def training_batches(
     x_train: Tensor,
     settings: Settings,
@@ -49,7 +54,10 @@ def training_batches(
     Both are the same images, unless the network is a denoiser; then `spoiled` tells what they are.
     A last batch of fewer than `least` images is left out: batch normalisation needs two.
     """
-    order = torch.randperm(len(x_train), generator=generator).to(x_train.device)
+    count = epoch_images(len(x_train), settings)
+    rounds = range(math.ceil(count / len(x_train)))
+    orders = [torch.randperm(len(x_train), generator=generator) for _ in rounds]
+    order = torch.cat(orders)[:count].to(x_train.device)
     # A last batch that is too small is left out; the order is another next time.
     batches = [batch for batch in order.split(settings.batch_size) if len(batch) >= least]
     for group in (batches[i : i + AHEAD] for i in range(0, len(batches), AHEAD)):
@@ -234,8 +242,8 @@ def fit(
         model: the network, on the device of the images; changed in place.
         x_train: images to learn, (N, 1, 227, 227) in [0, 1], flips included.
         x_val: images to watch the training with; no flipped twin of them may be in `x_train`.
-        settings: loss, learning_rate, gradient_clip, one_cycle, batch_size, epochs, patience,
-            denoise, from_mean and seed are used.
+        settings: loss, learning_rate, gradient_clip, one_cycle, batch_size, epochs, epoch_images,
+            patience, denoise, from_mean and seed are used.
         callbacks: what else is done before, during and after it.
         processes: those that share the training.
 
@@ -252,7 +260,7 @@ def fit(
         linear = CrossFitted(x_train, PCA_SIZE)
         generator = torch.Generator().manual_seed(settings.seed)
         ((shown_val, wanted_val),) = spoiled([x_val], x_train, generator, model.linear)
-    state = TrainingState(model, settings, len(x_train), least)
+    state = TrainingState(model, settings, epoch_images(len(x_train), settings), least)
     for callback in callbacks:
         callback.begin(state)
     network, result = processes.wrap(model), state.result

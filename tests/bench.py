@@ -36,6 +36,7 @@ from course_ae.support.device import choose_device
 from course_ae.support.fast_conv import FastConvTranspose2d
 from course_ae.training import (
     build_model,
+    epoch_images,
     evaluate_loss,
     reconstruct,
     step_size,
@@ -273,7 +274,7 @@ def _profile(x: Tensor, settings: Settings) -> dict[str, float]:
     steps()  # the first ones are slower
     speed = STEPS * settings.batch_size / _seconds(steps)
     val = round(settings.val_fraction * BOTTLE)
-    images = (BOTTLE - val) * (3 if settings.flips else 1)
+    images = epoch_images((BOTTLE - val) * (3 if settings.flips else 1), settings)
     return {
         "images_per_second": speed,
         "epochs": settings.epochs,

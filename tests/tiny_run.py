@@ -7,6 +7,7 @@ import pytest
 
 from course_ae import metrics
 from course_ae.experiment import evaluation, run_folder, stages
+from course_ae.settings import DENOISE
 
 TINY = {"width": 0.05, "bottleneck": 8, "epochs": 2, "batch_size": 2, "learning_rate": 0.002,
         "one_cycle": False, "flips": True, "from_mean": False, "gradient_clip": 0.0}  # fmt: skip
@@ -26,6 +27,7 @@ def make_run(data: Path, folder: Path, **settings) -> SimpleNamespace:
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(metrics, "REPEATS", FEW)
+        patch.setitem(DENOISE, "epoch_images", 0)
         run = run_folder.open_run(data=str(data), run=str(folder), **{**TINY, **settings})
         note("open_run")
         images = stages.prepare(run)

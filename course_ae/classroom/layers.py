@@ -15,6 +15,8 @@ def outputs(model: ConvAutoencoder, x: Tensor) -> dict[str, Tensor]:
     training, found, seen = model.training, {}, {}
     model.eval()
     x = x.to(next(model.parameters()).device)
+    if model.from_mean:
+        x = x - model.decoder.sigmoid.start.sigmoid()
     for part in ("encoder", "decoder"):
         for name, layer in getattr(model, part).named_children():
             x = layer(x)

@@ -251,11 +251,13 @@ def trial_now(category: str) -> dict[str, str]:
     Empty where no such run of profile best was recorded.
     """
     for run in runs(category, "best"):
-        if run["settings"]["seed"] == 0:
+        s = run["settings"]
+        if s["seed"] == 0:
             (row,) = [row for row in rows_of(run) if row.detector == "normalised"]
             told = {f"{category}, AUROC": row.auroc, f"{category}, AU-PRO": row.au_pro}
             numbers = {name: "" if n is None else f"{n:.3f}" for name, n in told.items()}
-            return {"idea": "recorded now, twice as wide", "kept": "yes"} | numbers
+            idea = f"recorded now, {s['epochs']} epochs of {s['epoch_images']} images or more"
+            return {"idea": idea, "kept": "yes"} | numbers
     return {}
 
 

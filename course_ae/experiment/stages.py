@@ -45,6 +45,7 @@ from course_ae.thresholds import split_test
 from course_ae.training import (
     Training,
     build_model,
+    epoch_images,
     evaluate_loss,
     fit,
     reconstruct,
@@ -237,7 +238,7 @@ def _training_facts(
         "input_std_over_images": spread.input_std,
         "nearest_own_image": spread.nearest_own,
         "seconds": seconds,
-        "images_per_second": len(train) * len(result.history) / seconds,
+        "images_per_second": epoch_images(len(train), settings) * len(result.history) / seconds,
     }
 
 

@@ -44,7 +44,15 @@ def dirt(x):
     return stained, (stained - x).abs()[:, 0] > 0.02
 
 
-@pytest.mark.parametrize("stain", [dirt, lambda x: (1 - x, (2 * x - 1)[:, 0] != 0)])
+def dot(x):
+    """The lesson's dark dot, at a place in the middle of its images."""
+    rows, columns = torch.arange(x.shape[2])[:, None], torch.arange(x.shape[3])
+    cover = torch.sigmoid(9 - ((rows - 113) ** 2 + (columns - 113) ** 2).sqrt())
+    stained = (1 - cover) * x + cover * 0.05
+    return stained, (stained - x).abs()[:, 0] > 0.02
+
+
+@pytest.mark.parametrize("stain", [dirt, dot, lambda x: (1 - x, (2 * x - 1)[:, 0] != 0)])
 def test_any_stain_that_keeps_its_promises_is_right(stain):
     assert verdict("8.3", stain) == "right."
 

@@ -6,6 +6,7 @@ from torch import nn
 
 from course_ae.baselines import PCA_SIZE, LinearAutoencoder
 from course_ae.classroom.layers import describe, layer_table
+from course_ae.classroom.layers import outputs as layer_outputs
 from course_ae.model import (
     RARELY,
     SKIPS,
@@ -273,3 +274,15 @@ def test_a_denoiser_begins_as_pca_and_has_skips_if_asked_for(skips):
         drawn = denoiser(x)
     torch.testing.assert_close(drawn[:, :1], linear, atol=1e-4, rtol=1e-4)
     assert (drawn[:, 1] == RARELY).all()
+
+
+@pytest.mark.parametrize("skips", [False, True])
+@pytest.mark.parametrize("from_mean", [False, True])
+def test_what_the_layers_make_of_an_image_ends_in_what_the_network_draws(skips, from_mean):
+    x = torch.rand(3, 1, 227, 227, generator=torch.Generator().manual_seed(0))
+    model = ConvAutoencoder(0.05, 8, skips=skips, from_mean=from_mean).eval()
+    if from_mean:
+        model.start_from(x)
+    torch.nn.init.normal_(model.decoder.conv1.weight)  # as after training, not nothing
+    *_, drawn = layer_outputs(model, x).values()
+    assert torch.allclose(drawn, model(x), atol=1e-6)

@@ -69,7 +69,8 @@ def test_lesson_08s_score_is_taken_unless_another_is_asked_for(run):
 
 
 def test_a_run_whose_network_denoises_has_one_network(small_data, tmp_path):
-    settings = {**TINY, **DENOISE, "epochs": 1, "learning_rate": 0.002}
+    few = {"epochs": 1, "epoch_images": 0}
+    settings = {**TINY, **DENOISE, **few, "learning_rate": 0.002}
     one = run_folder.open_run(data=str(small_data), run=str(tmp_path / "run"), **settings)
     evaluation.evaluate_all(one)
     assert not (one.folder / "denoiser.pt").exists()

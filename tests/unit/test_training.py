@@ -253,10 +253,31 @@ def test_the_step_size_of_one_cycle_rises_and_falls_to_nothing(monkeypatch):
     assert rates[0] < 0.001 and rates[-1] < 0.0001
 
 
+@pytest.mark.parametrize("epoch_images", [0, 17])
 @pytest.mark.parametrize("images", range(2, 31))
-def test_one_cycle_can_have_any_number_of_steps(images):
-    settings = small_settings(one_cycle=True, batch_size=2, epochs=1)
+def test_one_cycle_can_have_any_number_of_steps(images, epoch_images):
+    settings = small_settings(one_cycle=True, batch_size=2, epochs=1, epoch_images=epoch_images)
     fit(SmallNetwork(), random_images(images), random_images(2), settings)
+
+
+def test_few_images_are_shown_again_and_again_each_as_often_as_the_others():
+    x, generator = random_images(5), torch.Generator().manual_seed(0)
+    settings = small_settings(epoch_images=17)
+    batches = list(training_batches(x, settings, generator))
+    assert [len(shown) for shown, _ in batches] == [4, 4, 4, 4]  # one is too few for a batch
+    shown = torch.cat([shown for shown, _ in batches])
+    times = [sum(torch.equal(a, b) for b in shown) for a in x]
+    assert sum(times) == 16 and min(times) >= 3 and max(times) <= 4
+    first, second = shown[:5], shown[5:10]
+    assert not torch.equal(first, second)  # each round has an order of its own
+
+
+@pytest.mark.parametrize("epoch_images", [0, 7, 8])
+def test_enough_images_are_shown_once(epoch_images):
+    x, generator = random_images(8), torch.Generator().manual_seed(0)
+    settings = small_settings(epoch_images=epoch_images)
+    shown = torch.cat([shown for shown, _ in training_batches(x, settings, generator)])
+    assert torch.equal(shown, x[torch.randperm(8, generator=generator.manual_seed(0))])
 
 
 def test_a_fresh_training_result_is_empty_and_shares_nothing():

@@ -14,9 +14,9 @@ LEAST = 9  # pixels that a stain changes visibly; fewer teach a network nothing
 
 
 def _clean() -> list[tuple[Tensor]]:
-    """Images of two sizes, with black and white pixels, which a stain may leave as they are."""
+    """Images of the lessons' size, several and one, with black and white pixels, too."""
     generator = torch.Generator().manual_seed(0)
-    shapes = ((3, 1, 40, 60), (1, 1, 33, 33))
+    shapes = ((3, 1, 227, 227), (1, 1, 227, 227))
     return [
         ((1.5 * torch.rand(shape, generator=generator) - 0.25).clamp(0, 1),) for shape in shapes
     ]
