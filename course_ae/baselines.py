@@ -66,14 +66,14 @@ def principal_components(good: Tensor, size: int) -> Tensor:
     """
     if not size:
         return good[:0]
-    x = good.flatten(1).double()  # (M, H * W)
+    x = good.flatten(1).cpu().double()  # (M, H * W); Apple's GPUs have no such numbers
     least = NOTHING * x.square().sum()
     x = x - x.mean(dim=0)
     strengths, mixtures = torch.linalg.eigh(x @ x.T)  # (M,) rising, and (M, M), a column each
     mixtures = mixtures[:, strengths > least].flip(1)[:, :size]  # (M, k)
     components = mixtures.T @ x  # (k, H * W)
     components /= components.norm(dim=1, keepdim=True)
-    return components.to(good.dtype).view(-1, *good.shape[1:])
+    return components.to(good).view(-1, *good.shape[1:])
 
 
 class CrossFitted:

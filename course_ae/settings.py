@@ -18,7 +18,7 @@ class Settings:
     bottleneck: int = 2048  # size of the code
     batch_norm: bool = True  # normalise every hidden layer
     skips: bool = False  # hand the encoder's maps over to the decoder
-    from_mean: bool = False  # see and draw what differs from the mean image
+    from_mean: bool = False  # see and draw what differs from the mean image; no denoiser does
     flips: bool = True  # train on the flipped images as well
     denoise: bool = False  # see PCA's picture as well, repair painted stains and mark them
     loss: str = "ssim"  # what training minimises: ssim, l2 or ssim_l1

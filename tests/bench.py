@@ -26,6 +26,7 @@ from torch import Tensor, nn
 from torch.utils.data import DataLoader, Dataset
 
 from course_ae import metrics
+from course_ae.baselines import PCA_SIZE, CrossFitted
 from course_ae.command.tables import plain_table
 from course_ae.data import Sample, load_samples, select
 from course_ae.experiment.run_folder import draw_samples
@@ -267,8 +268,13 @@ def _profile(x: Tensor, settings: Settings) -> dict[str, float]:
     optimizer = torch.optim.Adam(model.parameters(), lr=settings.learning_rate, fused=True)
     generator = torch.Generator().manual_seed(settings.seed)
 
+    linear = None
+    if settings.denoise:  # paints stains, and asks PCA about them
+        model.start_from(x)
+        linear = CrossFitted(x, PCA_SIZE)
+
     def steps() -> None:
-        batches = _first(training_batches(x, settings, generator), STEPS)
+        batches = _first(training_batches(x, settings, generator, linear=linear), STEPS)
         train_epoch(model, optimizer, batches, settings.loss, int)
 
     steps()  # the first ones are slower

@@ -136,7 +136,8 @@ def train_run(args: argparse.Namespace) -> None:
     with together as processes, _held(run) if processes.is_first else nullcontext():
         images = stages.prepare(run)
         stages.trained(run, images, processes)
-        stages.denoiser(run, images, processes)
+        if not run.settings.denoise:  # a second network
+            stages.denoiser(run, images, processes)
 
 
 def evaluate_run(args: argparse.Namespace) -> None:
@@ -168,7 +169,7 @@ def run_sweep(args: argparse.Namespace) -> int:
         ) from error
     folder = user_path(args.out) if args.out else run_folder.runs_folder() / "sweep"
     lists = args.categories, args.losses, args.seeds
-    trainings = sweep.plan(args.data, *lists, args.profile, folder, **overrides)
+    trainings = sweep.plan(args.data, *lists, args.profile or "quick", folder, **overrides)
     for rows in sweep.run_sweep(trainings, folder, args.scheduler):  # after each training
         means = sweep.summary_table(rows)
         write_sweep(folder / "sweep.html", rows, means, sweep.failures(rows))
@@ -184,16 +185,17 @@ def _find(args: argparse.Namespace) -> tuple["Run", dict[str, Any]]:
     from course_ae.support.device import choose_device
 
     choose_device()  # refuses one that is not there
-    given = {name: getattr(args, name) for name in run_folder.PLACES} | overrides
+    given = {name: text for name in run_folder.PLACES if (text := getattr(args, name))} | overrides
     if args.resume:
         folder = user_path(args.run) if args.run else run_folder.find_run(**given).folder
         before = run_folder.recorded(folder)
         # Other settings than before are refused; the images may have been moved.
-        given = {**before, **overrides, "data": args.data or before["data"]}
+        given = before | given | {"run": str(folder)}
     run = run_folder.find_run(**given)
     places = {
         "data": "" if run.drawn else str(run.root),
         "category": run.settings.category,
+        "profile": run.settings.profile,
         "run": str(run.folder),
     }
     return run, {**given, **places}
@@ -333,7 +335,7 @@ def check_course(args: argparse.Namespace) -> int:
     from course_ae.command.check import findings
 
     code = 0
-    for is_ok, text in findings(args.data, args.category):
+    for is_ok, text in findings(args.data, args.category or "bottle"):
         print(f"{'OK   ' if is_ok else 'TO DO'}  {text}", flush=True)
         code = code if is_ok else 1
     return code
@@ -342,10 +344,10 @@ def check_course(args: argparse.Namespace) -> int:
 DEVICE = option("--device", "cpu, cuda or mps", metavar="NAME")
 DATA = (
     option("--data", "images in MVTec AD's layout; else the category is drawn", metavar="DIR"),
-    option("--category", "which product", metavar="NAME", default="bottle"),
+    option("--category", "which product; bottle unless given", metavar="NAME"),
 )  # fmt: skip
 SETTINGS = (
-    option("--profile", f"settings: {' or '.join(PROFILES)}", metavar="NAME", default="quick"),
+    option("--profile", f"settings: {' or '.join(PROFILES)}; quick unless given", metavar="NAME"),
     option("-p", "replace one setting of the profile; can be repeated", dest="pairs", default=[],
            action="append", nargs=2, metavar=("NAME", "VALUE")),
     DEVICE,

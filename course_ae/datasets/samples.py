@@ -5,6 +5,7 @@ real-world dataset for unsupervised anomaly detection", CVPR 2019), so that ever
 without a download and in the same way on the real images. No pixel comes from there.
 """
 
+import hashlib
 import shutil
 import tempfile
 from concurrent.futures import ThreadPoolExecutor
@@ -13,11 +14,18 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from course_ae.datasets import sample_bottles, sample_brackets, sample_weaves
+from course_ae.datasets import drawing, sample_bottles, sample_brackets, sample_weaves
 from course_ae.support.errors import CourseError
 
 # By category; each has COUNTS, the number of images by place, and draw(rng, defect, size).
 DRAWN = {"bottle": sample_bottles, "bracket": sample_brackets, "weave": sample_weaves}
+
+
+def drawing_version() -> str:
+    """Eight digits that change with the code that draws: what it drew before is out of date."""
+    modules = (drawing, *DRAWN.values())
+    code = b"".join(Path(module.__file__).read_bytes() for module in modules)
+    return hashlib.sha256(code).hexdigest()[:8]
 
 
 def defects(category: str) -> list[str]:
@@ -81,7 +89,7 @@ def write_samples(
             f"The built-in data has no category '{category}', only {', '.join(others)} and {last}; "
             "give the folder of your images as 'data'."
         )
-    root, drawing = Path(root), DRAWN[category]
+    root, product = Path(root), DRAWN[category]
     target = root / category
     if target.exists():
         return root
@@ -92,10 +100,10 @@ def write_samples(
     def write(job: tuple[str, int]) -> None:
         place, index = job
         # A generator for each image, so that no count changes another type's images.
-        rng = np.random.default_rng([seed, list(drawing.COUNTS).index(place), index])
+        rng = np.random.default_rng([seed, list(product.COUNTS).index(place), index])
         write_pair(draft, place, index, *draw(rng, category, place.split("/")[1], size))
 
-    numbers = drawing.COUNTS if counts is None else counts
+    numbers = product.COUNTS if counts is None else counts
     jobs = [(place, index) for place, count in numbers.items() for index in range(count)]
     try:
         with ThreadPoolExecutor() as pool:

@@ -21,7 +21,8 @@ from course_ae.training import build_model, fit, reconstruct
 
 LOSSES = ("ssim", "l2")
 EPOCHS = 6  # of each training of the pair, at most
-SHORT = {"denoise": False, "skips": False, "flips": False, "one_cycle": True}
+SHORT = {"denoise": False, "skips": False, "flips": False, "one_cycle": True,
+         "epoch_images": 0}  # fmt: skip
 
 
 def pair(run: Run, images: Images) -> list[dict[str, Any]]:

@@ -16,7 +16,7 @@ from filelock import FileLock, Timeout
 
 import course_ae
 from course_ae.data import Sample, fingerprint, load_samples, select
-from course_ae.datasets.samples import write_samples
+from course_ae.datasets.samples import drawing_version, write_samples
 from course_ae.settings import Settings, make_settings, setting_types
 from course_ae.support.device import choose_device
 from course_ae.support.errors import CourseError, nearest
@@ -29,6 +29,7 @@ from course_ae.support.files import (
 )
 from course_ae.support.folders import find_category
 
+OLDER = {"epoch_images": 0}  # settings that runs of earlier versions have not written down
 PLACES = ("data", "category", "profile", "run")  # lesson parameters that are not plain settings
 PACKAGES = ("torch", "torchvision", "pytorch-msssim", "numpy", "scikit-learn", "Pillow")
 
@@ -135,7 +136,7 @@ def draw_samples(category: str) -> Path:
     Raises:
         CourseError: if there is no such category, or the cache cannot be written.
     """
-    root = cache_folder() / f"samples-{course_ae.__version__}"
+    root = cache_folder() / f"samples-{drawing_version()}"
     try:
         return write_samples(root, category)
     except OSError as error:
@@ -171,6 +172,8 @@ def _check_folder(run: Run) -> None:
     folder, path = run.folder, run.folder / "settings.json"
     if path.is_file():
         there, identity = read_json(path), _identity(run)
+        if isinstance(there.get("settings"), dict):
+            there["settings"] = OLDER | there["settings"]
         if {key: there.get(key) for key in identity} != identity:
             raise CourseError(
                 f"'{folder}' holds a run with {_difference(there, identity)}; choose another run "
@@ -215,6 +218,7 @@ def recorded(folder: Path) -> dict[str, Any]:
     settings = there.get("settings")
     try:
         usual = asdict(make_settings(settings["profile"]))
+        settings = OLDER | settings
         differs = {
             name: settings[name] for name in setting_types() if settings[name] != usual[name]
         }

@@ -35,7 +35,7 @@ from course_ae.scoring import (
     reference_statistics,
     smooth,
 )
-from course_ae.settings import DENOISE, PROFILES, Settings
+from course_ae.settings import DENOISE, PROFILES, Settings, make_settings
 from course_ae.support.checkpoints import load_weights, write_weights
 from course_ae.support.device import choose_device, enough_memory
 from course_ae.support.errors import CourseError
@@ -148,10 +148,19 @@ def denoiser(run: Run, images: Images, processes: OneProcess = ALONE) -> Denoise
 
 
 def denoiser_settings(settings: Settings) -> Settings:
-    """Those of the second network, the size of the first, that lesson 08 trains."""
+    """Those of the second network, the size of the first, that lesson 08 trains.
+
+    Its recipe is lesson 08's, whatever the first network's is; but a learning rate below the
+    profile's own lowers this one's as well, and more images an epoch are more here, too.
+    """
     epochs = min(settings.epochs, PROFILES["best"]["epochs"])
+    usual = make_settings(settings.profile).learning_rate
     step = max(DENOISE["learning_rate"], settings.learning_rate)  # a narrow one takes larger steps
-    return replace(settings, **DENOISE | {"learning_rate": step}, epochs=epochs, patience=epochs)
+    recipe = DENOISE | {
+        "learning_rate": step * min(1, settings.learning_rate / usual),
+        "epoch_images": max(DENOISE["epoch_images"], settings.epoch_images),
+    }
+    return replace(settings, **recipe, epochs=epochs, patience=epochs)
 
 
 def _network(

@@ -81,7 +81,7 @@ def _step(device: torch.device) -> list[torch.Tensor]:
 def mixed_precision(device: torch.device) -> torch.autocast:
     """Layers in bfloat16 where the hardware has it; weights and losses stay in float32."""
     if device.type == "cuda":
-        fast = torch.cuda.is_bf16_supported()
+        fast = torch.cuda.is_bf16_supported(including_emulation=False)
     else:
         fast = device.type == "cpu" and torch.backends.mkldnn.is_available() and _cpu_has_bf16()
     return torch.autocast(device.type, torch.bfloat16, enabled=fast)

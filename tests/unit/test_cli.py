@@ -136,6 +136,20 @@ def test_evaluate_prints_the_table_of_a_finished_run(places, run_copy, capsys):
     assert "normalised" in shown and "mean image, L2" in shown and "slides, SSIM" in shown
 
 
+@pytest.mark.parametrize(
+    ("option", "said"),
+    [
+        (("--profile", "slides"), "profile 'quick' instead of 'slides'"),
+        (("--category", "plank"), "no category 'plank'"),
+        (("-p", "epochs", "9"), "epochs 2 instead of 9"),
+    ],
+)
+def test_a_run_does_not_go_on_with_other_settings(places, run_copy, option, said, capsys):
+    arguments = ["evaluate", "--run", str(run_copy.folder), "--resume", *option]
+    assert main(arguments) == 2
+    assert said in capsys.readouterr().err
+
+
 def test_stopped_by_the_user(places, small_data, monkeypatch, capsys):
     def stop(run, parameters, resume, done):
         raise KeyboardInterrupt

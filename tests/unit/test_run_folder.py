@@ -11,7 +11,14 @@ from tiny_run import TINY
 
 from course_ae.datasets.samples import DRAWN, write_samples
 from course_ae.experiment import run_folder
-from course_ae.experiment.run_folder import open_run, read_json, read_summary, start, update_summary
+from course_ae.experiment.run_folder import (
+    open_run,
+    read_json,
+    read_summary,
+    recorded,
+    start,
+    update_summary,
+)
 from course_ae.settings import make_settings
 from course_ae.support.errors import CourseError
 
@@ -33,6 +40,16 @@ def test_changed_images_in_the_same_folder_are_refused(data_copy, tmp_path):
     images[0].write_bytes(images[1].read_bytes())
     with pytest.raises(CourseError, match="other images"):
         open_run(data=str(data_copy), run=folder, **TINY)
+
+
+def test_a_run_of_a_version_with_fewer_settings_goes_on(run_copy, small_data):
+    path = run_copy.folder / "settings.json"
+    before = json.loads(path.read_text(encoding="utf-8"))
+    del before["settings"]["epoch_images"]
+    path.write_text(json.dumps(before), encoding="utf-8")
+    assert recorded(run_copy.folder)["profile"] == "quick"
+    opened = open_run(data=str(small_data), run=str(run_copy.folder), **TINY)
+    assert opened.settings.epoch_images == 0
 
 
 @pytest.mark.parametrize("content", ["", "{", "[]", '"text"', "\xff"])

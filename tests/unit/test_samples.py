@@ -185,3 +185,12 @@ def test_unknown_category_names_the_known_ones(tmp_path):
     with pytest.raises(CourseError, match="'cable', only 'bottle', 'bracket' and 'weave'"):
         write_samples(tmp_path / "data", "cable")
     assert list(tmp_path.iterdir()) == []
+
+
+def test_the_version_of_the_drawings_is_that_of_their_code(tmp_path, monkeypatch):
+    before = samples.drawing_version()
+    assert before == samples.drawing_version() and len(before) == 8
+    changed = tmp_path / "sample_bottles.py"
+    changed.write_bytes(Path(sample_bottles.__file__).read_bytes() + b"\nX = 1\n")
+    monkeypatch.setattr(sample_bottles, "__file__", str(changed))
+    assert samples.drawing_version() != before

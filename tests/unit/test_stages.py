@@ -15,7 +15,7 @@ from course_ae.experiment.run_folder import open_run, read_json, read_summary
 from course_ae.metrics import auroc, f_normal_splits
 from course_ae.model import count_parameters
 from course_ae.scoring import Reference
-from course_ae.settings import make_settings
+from course_ae.settings import DENOISE, make_settings
 from course_ae.support.errors import CourseError
 from course_ae.support.files import read_csv
 from course_ae.thresholds import confusion, f_normal, search_threshold
@@ -270,9 +270,18 @@ def test_a_second_network_is_trained_to_denoise_unless_the_run_has_one(
 def test_the_denoiser_is_trained_on_the_originals_for_as_many_epochs(finished):
     settings = stages.denoiser_settings(finished.run.settings)
     assert settings.denoise and settings.skips and not settings.flips
+    assert settings.epoch_images == DENOISE["epoch_images"]
     assert settings.epochs == settings.patience == TINY["epochs"]
     assert (settings.width, settings.bottleneck) == (TINY["width"], TINY["bottleneck"])
     assert finished.summary["denoiser_training"]["epochs"] == settings.epochs
+
+
+def test_a_learning_rate_below_the_profiles_lowers_the_denoisers_too():
+    usual = make_settings("quick")
+    step = stages.denoiser_settings(usual).learning_rate
+    slower = stages.denoiser_settings(replace(usual, learning_rate=usual.learning_rate / 4))
+    assert step >= DENOISE["learning_rate"] and slower.learning_rate < step / 2
+    assert stages.denoiser_settings(replace(usual, epoch_images=999)).epoch_images == 999
 
 
 def test_reference_statistics_are_found_again_as_they_were_kept(tmp_path):
