@@ -32,9 +32,10 @@ from course_ae.training import build_model, draw, to_uint8
 BATCH = 32  # images in memory at a time
 TOPS = {"l2": 0.1, "ssim": 1.0}  # the difference that is drawn in yellow
 COLUMNS = ("image", "score", "threshold", "verdict", "picture")  # of what is found out
-# Of bottle, transistor, toothbrush and drawn bottles, three networks each, one of the right kind lies
-# above the threshold in at most 41 % of its map. Another product lies there in 58 % to 100 %, but for
-# toothbrushes before one of the transistor's networks (44 % to 50 %): they are called defective.
+# Of bottle, transistor, toothbrush and drawn bottles, three networks each, one of the right kind
+# lies above the threshold in at most 41 % of its map. Another product (real bottles are none for a
+# network of drawn ones) lies there in 58 % to 100 %, but for toothbrushes before one of the
+# transistor's networks: with 44 % to 50 % they are called defective.
 ANOTHER = 0.5
 VERDICTS = ("good", "defective", "another product")
 HEADER = 22  # pixels above a picture, for the verdict
