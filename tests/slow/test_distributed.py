@@ -28,6 +28,17 @@ def test_two_processes_train_as_one(small_data, tmp_path):
     assert len(losses(two)) == len(losses(one))
 
 
+def test_a_run_with_one_network_is_trained_once_by_all(small_data, tmp_path):
+    words = [
+        *TORCHRUN, "-m", "course_ae", "train", "--data", str(small_data), "--profile", "best",
+        "--run-folder", str(tmp_path / "run"), *PAIRS, "-p", "epochs", "1",
+        "-p", "epoch_images", "0",
+    ]  # fmt: skip
+    done = subprocess.run(words, capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0, done.stderr[-2000:]
+    assert done.stdout.count("kept the weights") == 1
+
+
 def test_a_process_that_dies_ends_all_with_a_sentence(small_data, tmp_path):
     folder = tmp_path / "run"
     program = tmp_path / "dies.py"
