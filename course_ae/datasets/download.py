@@ -26,6 +26,7 @@ from course_ae.datasets.mvtec_ad import ARCHIVES, LICENCE, OFFICIAL, PAGE, Archi
 from course_ae.support.errors import CourseError, ManualStepsError, nearest
 from course_ae.support.files import require_writable
 
+STAGING = ".unpacking"
 TOP = "mvtec_anomaly_detection"  # the folder of all categories in an archive, where it has one
 
 LOCAL = r"http://(localhost|127(\.\d{1,3}){3}|\[::1\])(:\d+)?"
@@ -73,7 +74,10 @@ def download(
     if archive and not archive.is_file():
         raise CourseError(f"There is no file '{archive}'; give the archive that you loaded.")
     names = list(OFFICIAL) if category == "all" else [category]
-    missing = [name for name in names if not _is_complete(data / name)]
+    missing, staging = [name for name in names if not _is_complete(data / name)], data / STAGING
+    if not missing and staging.exists():  # of a call that was killed at its very end, or at work
+        with suppress(CourseError), _held(data):
+            shutil.rmtree(staging, ignore_errors=True)
     if missing:
         wanted = _choose(missing, data, url, archive)
         path = archive or data / wanted.name
@@ -87,7 +91,7 @@ def download(
                     f"'{path}' is not '{wanted.name}' (its SHA-256 is another); move it away and "
                     f"load it again from {PAGE}."
                 )
-            _unpack(path, missing, data / ".unpacking")
+            _unpack(path, missing, staging)
         print(f"'{path}' ({_words(_size(path))}) is no longer needed and may be deleted.")
     return [data / name for name in names]
 

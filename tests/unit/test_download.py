@@ -581,6 +581,16 @@ def test_leftovers_of_a_kill_while_unpacking(data, server):
     assert is_right(data, "toothbrush", BRUSH)
 
 
+def test_leftovers_of_a_kill_at_the_very_end(data, server):
+    load(data)
+    (data / ".unpacking").mkdir()
+    with FileLock(data / ".download.lock"):  # another download may be at work there
+        load(data)
+    assert (data / ".unpacking").is_dir()
+    load(data)
+    assert is_right(data, "toothbrush", BRUSH)
+
+
 def test_official_facts():
     for archive in module.ARCHIVES:
         assert re.fullmatch("[0-9a-f]{64}", archive.sha256)
