@@ -74,7 +74,8 @@ def download(
     if archive and not archive.is_file():
         raise CourseError(f"There is no file '{archive}'; give the archive that you loaded.")
     names = list(OFFICIAL) if category == "all" else [category]
-    missing, staging = [name for name in names if not _is_complete(data / name)], data / STAGING
+    missing = [name for name in names if not _is_complete(data / name)]
+    staging = data / STAGING
     if not missing and staging.exists():  # of a call that was killed at its very end, or at work
         with suppress(CourseError), _held(data):
             shutil.rmtree(staging, ignore_errors=True)
