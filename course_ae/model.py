@@ -174,6 +174,9 @@ class Denoiser(ConvAutoencoder):
     is the idea of Zavrtanik, Kristan and Skocaj, "DRAEM: a discriminatively trained reconstruction
     embedding for surface anomaly detection" (ICCV 2021), where a second network does it.
 
+    A defect misleads PCA, whose picture differs from a good one far around it. So the network looks
+    twice: the second time at what PCA makes of the image as the first look has cleaned it.
+
     Arguments as of `ConvAutoencoder`; `start_from` must be given the good images.
     """
 
@@ -199,19 +202,37 @@ class Denoiser(ConvAutoencoder):
 
     def linear(self, x: Tensor) -> Tensor:
         """What PCA makes of images (B, 1, 227, 227), same shape."""
-        return LinearAutoencoder.of(self.mean, self.components)(x.float())
+        with torch.autocast(x.device.type, enabled=False):
+            return LinearAutoencoder.of(self.mean, self.components)(x.float())
 
     def forward(self, x: Tensor) -> Tensor:
         """Images (B, 1, 227, 227) in [0, 1] to (B, 2, 227, 227): repaired, and log-odds of a stain.
 
-        A second picture of each image (B, 2, 227, 227) is taken for what PCA makes of it.
+        A second picture of each image (B, 2, 227, 227) is taken for what PCA makes of it, or of
+        what is known of it without its stains; then one look is all there is.
         """
-        with torch.autocast(x.device.type, enabled=False):
-            linear = x[:, 1:] if x.shape[1] == 2 else self.linear(x)  # (B, 1, 227, 227)
-        seen = torch.cat([x[:, :1] - linear, linear - self.mean], dim=1)  # (B, 2, 227, 227)
+        if x.shape[1] == 2:
+            return self.look(x[:, :1], x[:, 1:])
+        return self.look(x, self.linear(cleaned(x, self.look(x, self.linear(x)))))
+
+    def look(self, x: Tensor, linear: Tensor) -> Tensor:
+        """One look at images and PCA's pictures (B, 1, 227, 227); returns as `forward`."""
+        seen = torch.cat([x - linear, linear - self.mean], dim=1)  # (B, 2, 227, 227)
         drawn = super().forward(seen).float()  # (B, 2, 227, 227)
         repaired = torch.sigmoid(drawn[:, :1] + linear.clamp(0.01, 0.99).logit())
         return torch.cat([repaired, drawn[:, 1:] + RARELY], dim=1)
+
+
+def cleaned(x: Tensor, drawn: Tensor) -> Tensor:
+    """Images (B, 1, H, W) as they are likely to be without their stains, same shape.
+
+    Each pixel is that of the repaired image as far as it is likely to be spoiled.
+
+    Args:
+        x: the images.
+        drawn: what a denoiser makes of them, (B, 2, H, W).
+    """
+    return torch.lerp(x, drawn[:, :1], drawn[:, 1:].sigmoid())
 
 
 def count_parameters(model: nn.Module) -> int:

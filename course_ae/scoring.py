@@ -14,7 +14,7 @@ from course_ae.ssim import ssim_map
 from course_ae.support.local_mean import local_mean
 
 SCORE_SIGMA = 3.0  # pixels, standard deviation of the window over a map whose maximum is the score
-MAP_SIGMA = 5.2  # pixels, that of a second window over the map alone; 6 both together
+MAP_SIGMA = 12.0  # pixels, that of a wide window, for the quiet inside of defects
 SCALES = 3  # an image, and copies of half and a quarter of its size
 NEARBY = 15.0  # pixels, standard deviation of the window over the reference statistics
 SURE = 120.0  # deviations of a difference that count as much as a stain that is marked for sure
@@ -129,19 +129,19 @@ def normalise(maps: Tensor, reference: Reference) -> Tensor:
 
 
 def unusual(x: Tensor, x_hat: Tensor, name: str, reference: Reference) -> Tensor:
-    """How unusual one difference is, smoothed, (N, H, W); the other arguments as `normalised_map`.
+    """How unusual one difference is, (N, H, W); the other arguments as `normalised_map`.
 
     Args:
         name: which difference.
         reference: of this difference on good images.
     """
-    return smooth(normalise(difference_maps(x, x_hat, name), reference))
+    return normalise(difference_maps(x, x_hat, name), reference)
 
 
 def normalised_map(
     x: Tensor, x_hat: Tensor, reference: dict[str, Reference], stained: Tensor | None = None
 ) -> Tensor:
-    """The map of lesson 08, (N, H, W): how unusual all differences are together, smoothed.
+    """The map of lesson 08, (N, H, W): how unusual all differences are together.
 
     Args:
         x: images to inspect, (N, 1, H, W).
@@ -156,7 +156,15 @@ def normalised_map(
 def together(parts: Iterable[Tensor], stained: Tensor | None) -> Tensor:
     """The sum of what each difference finds `unusual` and of the marked stains, (N, H, W)."""
     found = sum(parts)
-    return found if stained is None else found + SURE * smooth(stained)
+    return found if stained is None else found + SURE * stained
+
+
+def fine_and_wide(maps: Tensor) -> Tensor:
+    """Maps (N, H, W) that cover defects: the mean of each map and of it under a wide window.
+
+    The map has a defect's outline, the window its inside, which often hardly differs.
+    """
+    return (maps + smooth(maps, MAP_SIGMA)) / 2
 
 
 @dataclass(frozen=True)

@@ -20,7 +20,14 @@ from course_ae.experiment.run_folder import damaged, read_json, recorded
 from course_ae.experiment.stages import denoiser_settings, read_reference
 from course_ae.model import ConvAutoencoder
 from course_ae.preprocessing import IMAGE_SIZE, preprocess, to_tensor
-from course_ae.scoring import Reference, difference_maps, max_score, mean_score, normalised_map
+from course_ae.scoring import (
+    Reference,
+    difference_maps,
+    max_score,
+    mean_score,
+    normalised_map,
+    smooth,
+)
 from course_ae.settings import make_settings
 from course_ae.support.checkpoints import load_weights
 from course_ae.support.device import choose_device
@@ -58,7 +65,7 @@ class Detector:
         """The same, of what the network has drawn of images (N, 1, 227, 227)."""
         x_hat = drawn[:, :1]
         if self.score_name == "normalised":
-            maps = normalised_map(x, x_hat, self.reference, drawn[:, 1].sigmoid())
+            maps = smooth(normalised_map(x, x_hat, self.reference, drawn[:, 1].sigmoid()))
             return x_hat, maps, max_score(maps)
         maps = difference_maps(x, x_hat, self.score_name)
         return x_hat, maps, mean_score(maps)

@@ -20,9 +20,9 @@ from course_ae.experiment.stages import repaired_train
 from course_ae.model import ConvAutoencoder, Denoiser
 from course_ae.preprocessing import Images
 from course_ae.scoring import (
-    MAP_SIGMA,
     NORMALISED,
     difference_maps,
+    fine_and_wide,
     max_score,
     mean_score,
     reference_statistics,
@@ -57,22 +57,24 @@ class Step(NamedTuple):
 
     name: str
     differences: tuple[str, ...] = NORMALISED  # none for the marked stains alone
-    normalised: bool = True  # by good images, and smoothed
+    normalised: bool = True  # by good images
     smoothed: bool = True
     score: Callable[[Tensor], Tensor] = max_score  # maps (N, H, W) to scores (N,)
-    denoises: bool = False  # with the network that was trained to take stains away
+    looks: int = 0  # of the network that was trained to take stains away; 0 is the plain one
     marked: bool = False  # with the stains that this network marks
-    wide: bool = False  # the map is smoothed once more, after the score is taken
+    wide: bool = False  # the score's map is smoothed, that of the pixels fine and wide
 
-    def maps(self, drawn: Drawn) -> Tensor:
-        """The maps (N, H, W) of the images to inspect."""
+    def maps(self, drawn: Drawn) -> tuple[Tensor, Tensor]:
+        """The maps (N, H, W) of the images to inspect: for the score, and for the pixels."""
         if not self.differences:
-            return smooth(drawn.stained)
-        if self.normalised:
+            maps = drawn.stained
+        elif self.normalised:
             stained = drawn.stained if self.marked else None
-            return together(map(drawn.unusual, self.differences), stained)
-        maps = difference_maps(drawn.x, drawn.x_hat, *self.differences)
-        return smooth(maps) if self.smoothed else maps
+            maps = together(map(drawn.unusual, self.differences), stained)
+        else:
+            maps = difference_maps(drawn.x, drawn.x_hat, *self.differences)
+        judged = smooth(maps) if self.smoothed else maps
+        return judged, fine_and_wide(maps) if self.wide else judged
 
 
 STEPS = (
@@ -80,15 +82,16 @@ STEPS = (
     Step("normalised by good images", ("l2",), score=mean_score),
     Step("maximum of L1 and SSIM together", ("l1", "ssim")),
     Step("both at three scales"),
-    Step("network that repairs, with skips and PCA", denoises=True),
-    Step("and the stains it marks", denoises=True, marked=True),
-    Step("map smoothed once more", denoises=True, marked=True, wide=True),
+    Step("network that repairs, with skips and PCA", looks=1),
+    Step("and the stains it marks", looks=1, marked=True),
+    Step("a second look", looks=2, marked=True),
+    Step("pixels by a fine and a wide map", looks=2, marked=True, wide=True),
 )
 TRIED = (  # and not kept
-    Step("mean of the final map", score=mean_score, denoises=True, marked=True, wide=True),
-    Step("marked stains alone", (), denoises=True, marked=True, wide=True),
-    Step("SSIM alone", ("ssim_scales",), denoises=True, marked=True, wide=True),
-    Step("L1 alone", ("l1_scales",), denoises=True, marked=True, wide=True),
+    Step("mean of the final map", score=mean_score, looks=2, marked=True, wide=True),
+    Step("marked stains alone", (), looks=2, marked=True, wide=True),
+    Step("SSIM alone", ("ssim_scales",), looks=2, marked=True, wide=True),
+    Step("L1 alone", ("l1_scales",), looks=2, marked=True, wide=True),
 )
 
 
@@ -145,19 +148,24 @@ def ablate(
         keep: gets the scores (N,) of the images by each step's name, for `lead`.
     """
     rows, x, train = [], bench.x, images.train
-    drawn = {True: Drawn(x, *repair(denoiser, x), train, repaired_train(denoiser, images))}
+    once = torch.cat([x, denoiser.linear(x)], dim=1)  # (N, 2, 227, 227), no second look
+    good_hat = repaired_train(denoiser, images)
+    drawn = {
+        looks: Drawn(x, *repair(denoiser, shown), train, good_hat)
+        for looks, shown in ((1, once), (2, x))
+    }
     if plain is not None:
-        drawn[False] = Drawn(x, reconstruct(plain, x), None, train, reconstruct(plain, train))
+        drawn[0] = Drawn(x, reconstruct(plain, x), None, train, reconstruct(plain, train))
     for step in steps:
-        if step.denoises not in drawn:
+        if step.looks not in drawn:
             continue
-        maps = step.maps(drawn[step.denoises])
-        scores = step.score(maps).double().numpy()
+        judged, maps = step.maps(drawn[step.looks])
+        scores = step.score(judged).double().numpy()
         if keep is not None:
             keep[step.name] = scores
         row = {"step": step.name, "auroc": metrics.auroc(scores, bench.labels)}
         if bench.masks is not None:
-            rates = pixel_rates(smooth(maps, MAP_SIGMA) if step.wide else maps, bench.masks)
+            rates = pixel_rates(maps, bench.masks)
             row |= {"pixel_auroc": rates.auroc(), "au_pro": rates.au_pro()}
         rows.append(row)
     return rows
@@ -171,7 +179,8 @@ def from_memory(bench: Bench, images: Images, rebuild: LinearAutoencoder) -> np.
     good_hat = cross_fitted(images.train, rebuild.size)
     drawn = Drawn(bench.x, rebuild(bench.x), None, images.train, good_hat)
     step = Step("from memory")
-    return step.score(step.maps(drawn)).double().numpy()
+    judged, _ = step.maps(drawn)
+    return step.score(judged).double().numpy()
 
 
 def lead(first: np.ndarray, second: np.ndarray, labels: np.ndarray) -> dict[str, float]:

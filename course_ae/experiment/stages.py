@@ -24,11 +24,11 @@ from course_ae.experiment.run_folder import Run, damaged, reserved, update_summa
 from course_ae.model import ConvAutoencoder, Denoiser, count_parameters
 from course_ae.preprocessing import Images, load_images, split_images, split_train_val, to_tensor
 from course_ae.scoring import (
-    MAP_SIGMA,
     SLIDES_SCORES,
     Reference,
     Scores,
     difference_maps,
+    fine_and_wide,
     max_score,
     mean_score,
     normalised_map,
@@ -290,10 +290,10 @@ def add_slides_scores(scores: Scores, images: Images, rebuild: Reconstruct) -> N
 def add_normalised_score(
     scores: Scores, images: Images, repaired: Repair, train_hat: Tensor
 ) -> dict[str, Reference]:
-    """Adds lesson 08's score, the maximum of the normalised map, and returns its reference.
+    """Adds lesson 08's score, the maximum of the smoothed normalised map; returns its reference.
 
-    The map that is kept is smoothed once more, so that it covers the quiet inside of a defect too.
-    The reference comes from the images trained on and their reconstructions, (T, 1, 227, 227).
+    The map that is kept shall cover whole defects, and is fine and wide instead. The reference
+    comes from the images trained on and their reconstructions, (T, 1, 227, 227).
     """
     reference = reference_statistics(images.train, train_hat)
     maps, val_maps = (
@@ -301,7 +301,8 @@ def add_normalised_score(
         for x in (images.test, images.val)
         for x_hat, stained in [repaired(x)]
     )
-    scores.add("normalised", max_score(maps), smooth(maps, MAP_SIGMA), max_score(val_maps))
+    values, good = (max_score(smooth(some)) for some in (maps, val_maps))
+    scores.add("normalised", values, fine_and_wide(maps), good)
     return reference
 
 

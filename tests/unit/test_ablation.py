@@ -24,7 +24,7 @@ def test_painted_images_are_val_images_and_every_step_is_tried(finished):
     rows = ablation.ablate(bench, finished.images, finished.model, finished.denoiser)
     assert [row["step"] for row in rows] == [step.name for step in ablation.STEPS]
     alone = ablation.ablate(bench, finished.images, None, finished.denoiser)
-    assert alone == [row for row, step in zip(rows, ablation.STEPS, strict=True) if step.denoises]
+    assert alone == [row for row, step in zip(rows, ablation.STEPS, strict=True) if step.looks]
 
 
 def test_the_first_step_is_the_slides_and_the_last_the_normalised_score(finished, sealed):

@@ -12,8 +12,7 @@ from course_ae import metrics, training
 from course_ae.baselines import FOLDS, PCA_SIZE, LinearAutoencoder, cross_fitted
 from course_ae.command.cli import main
 from course_ae.experiment import evaluation
-from course_ae.scoring import mean_score, reference_statistics
-from course_ae.scoring import normalised_map as unusual
+from course_ae.scoring import mean_score, normalised_map, reference_statistics, smooth
 
 
 @pytest.fixture(scope="module")
@@ -141,7 +140,8 @@ def test_the_run_judges_the_linear_opponents_by_the_maps_of_the_networks(finishe
         x_hat = LinearAutoencoder(images.train, size)(images.test)
         l2 = mean_score(((images.test - x_hat) ** 2)[:, 0]).numpy()
         reference = reference_statistics(images.train, cross_fitted(images.train, size))
-        most = unusual(images.test, x_hat, reference).amax(dim=(1, 2)).numpy()
+        maps = normalised_map(images.test, x_hat, reference)
+        most = smooth(maps).amax(dim=(1, 2)).numpy()
         for score, values in (("l2", l2), ("normalised", most)):
             found = baselines[name][score]["auroc"]["value"]
             assert found == pytest.approx(metrics.auroc(values, labels))

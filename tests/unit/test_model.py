@@ -276,6 +276,27 @@ def test_a_denoiser_begins_as_pca_and_has_skips_if_asked_for(skips):
     assert (drawn[:, 1] == RARELY).all()
 
 
+def test_a_denoiser_looks_again_at_what_pca_makes_of_the_cleaned_image():
+    denoiser = build_model(make_settings("best", width=0.1, bottleneck=12)).eval()
+    x = torch.rand(9, 1, 227, 227, generator=torch.Generator().manual_seed(0))
+    denoiser.start_from(x[:6])
+    last, x = denoiser.decoder.conv1, x[6:]  # new ones
+    torch.nn.init.normal_(last.weight, std=0.1)
+    with torch.no_grad():
+        denoiser.components[0] = 1 / 227  # PCA can draw brighter images,
+        last.bias.copy_(torch.tensor([2.0, 3.0]))  # and repaired ones are, nearly everywhere
+        once = denoiser(torch.cat([x, denoiser.linear(x)], dim=1))
+        repaired, spoiled = once[:, :1], 1 / (1 + (-once[:, 1:]).exp())
+        clean = (1 - spoiled) * x + spoiled * repaired
+        expected = denoiser(torch.cat([x, denoiser.linear(clean)], dim=1))
+        twice = denoiser(x)
+        assert (twice - once).abs().max() > 0.01
+        torch.testing.assert_close(twice, expected, atol=1e-3, rtol=1e-3)
+        last.bias[1] = -1e4  # nothing is marked, and nothing to clean
+        same = denoiser(torch.cat([x, denoiser.linear(x)], dim=1))
+        torch.testing.assert_close(denoiser(x)[:, :1], same[:, :1])
+
+
 @pytest.mark.parametrize("skips", [False, True])
 @pytest.mark.parametrize("from_mean", [False, True])
 def test_what_the_layers_make_of_an_image_ends_in_what_the_network_draws(skips, from_mean):
