@@ -256,7 +256,7 @@ def trial_now(category: str) -> dict[str, str]:
             (row,) = [row for row in rows_of(run) if row.detector == "normalised"]
             told = {f"{category}, AUROC": row.auroc, f"{category}, AU-PRO": row.au_pro}
             numbers = {name: "" if n is None else f"{n:.3f}" for name, n in told.items()}
-            idea = f"recorded now, {s['epochs']} epochs of {s['epoch_images']} images or more"
+            idea = f"recorded now, {s['epochs']} epochs, two looks, a fine and wide map"
             return {"idea": idea, "kept": "yes"} | numbers
     return {}
 
