@@ -174,19 +174,13 @@ class Denoiser(ConvAutoencoder):
     is the idea of Zavrtanik, Kristan and Skocaj, "DRAEM: a discriminatively trained reconstruction
     embedding for surface anomaly detection" (ICCV 2021), where a second network does it.
 
-    A defect misleads PCA, whose picture differs from a good one far around it. So the network looks
-    twice: the second time at what PCA makes of the image as the first look has cleaned it.
+    A defect spoils PCA's picture far around it. So the network looks twice, the second time beside
+    what PCA makes of the image as the first look has cleaned it.
 
     Arguments as of `ConvAutoencoder`; `start_from` must be given the good images.
     """
 
-    def __init__(
-        self,
-        width: float = 1.0,
-        bottleneck: int = 2048,
-        batch_norm: bool = True,
-        skips: bool = True,
-    ):
+    def __init__(self, width: float, bottleneck: int, batch_norm: bool = True, skips: bool = True):
         super().__init__(width, bottleneck, batch_norm, skips, images=2)
         self.decoder.sigmoid = nn.Identity()
         nn.init.zeros_(self.decoder.conv1.weight)  # begins as PCA
@@ -208,12 +202,13 @@ class Denoiser(ConvAutoencoder):
     def forward(self, x: Tensor) -> Tensor:
         """Images (B, 1, 227, 227) in [0, 1] to (B, 2, 227, 227): repaired, and log-odds of a stain.
 
-        A second picture of each image (B, 2, 227, 227) is taken for what PCA makes of it, or of
-        what is known of it without its stains; then one look is all there is.
+        If they come with PCA's pictures (B, 2, 227, 227), one look at both is all there is.
         """
         if x.shape[1] == 2:
             return self.look(x[:, :1], x[:, 1:])
-        return self.look(x, self.linear(cleaned(x, self.look(x, self.linear(x)))))
+        first = self.look(x, self.linear(x))
+        cleaned = torch.lerp(x, first[:, :1], first[:, 1:].sigmoid())  # where spoiled, repaired
+        return self.look(x, self.linear(cleaned))
 
     def look(self, x: Tensor, linear: Tensor) -> Tensor:
         """One look at images and PCA's pictures (B, 1, 227, 227); returns as `forward`."""
@@ -221,18 +216,6 @@ class Denoiser(ConvAutoencoder):
         drawn = super().forward(seen).float()  # (B, 2, 227, 227)
         repaired = torch.sigmoid(drawn[:, :1] + linear.clamp(0.01, 0.99).logit())
         return torch.cat([repaired, drawn[:, 1:] + RARELY], dim=1)
-
-
-def cleaned(x: Tensor, drawn: Tensor) -> Tensor:
-    """Images (B, 1, H, W) as they are likely to be without their stains, same shape.
-
-    Each pixel is that of the repaired image as far as it is likely to be spoiled.
-
-    Args:
-        x: the images.
-        drawn: what a denoiser makes of them, (B, 2, H, W).
-    """
-    return torch.lerp(x, drawn[:, :1], drawn[:, 1:].sigmoid())
 
 
 def count_parameters(model: nn.Module) -> int:

@@ -20,7 +20,6 @@ NEARBY = 15.0  # pixels, standard deviation of the window over the reference sta
 SURE = 120.0  # deviations of a difference that count as much as a stain that is marked for sure
 FLOOR = 3.0  # times the mean deviation of all pixels is added to that of each
 
-
 Difference = Callable[[Tensor, Tensor], Tensor]  # (B, 1, H, W) twice to (B, H, W)
 
 
@@ -128,16 +127,6 @@ def normalise(maps: Tensor, reference: Reference) -> Tensor:
     return (maps - mean) / usual.clamp(min=1e-12)
 
 
-def unusual(x: Tensor, x_hat: Tensor, name: str, reference: Reference) -> Tensor:
-    """How unusual one difference is, (N, H, W); the other arguments as `normalised_map`.
-
-    Args:
-        name: which difference.
-        reference: of this difference on good images.
-    """
-    return normalise(difference_maps(x, x_hat, name), reference)
-
-
 def normalised_map(
     x: Tensor, x_hat: Tensor, reference: dict[str, Reference], stained: Tensor | None = None
 ) -> Tensor:
@@ -150,20 +139,18 @@ def normalised_map(
         stained: how likely a denoiser thinks each pixel spoiled, (N, H, W); where it is sure, that
             counts as much as a difference of `SURE` deviations.
     """
-    return together((unusual(x, x_hat, *known) for known in reference.items()), stained)
+    parts = (normalise(difference_maps(x, x_hat, name), reference[name]) for name in reference)
+    return together(parts, stained)
 
 
 def together(parts: Iterable[Tensor], stained: Tensor | None) -> Tensor:
-    """The sum of what each difference finds `unusual` and of the marked stains, (N, H, W)."""
+    """The sum of normalised differences and of the marked stains, (N, H, W) each."""
     found = sum(parts)
     return found if stained is None else found + SURE * stained
 
 
 def fine_and_wide(maps: Tensor) -> Tensor:
-    """Maps (N, H, W) that cover defects: the mean of each map and of it under a wide window.
-
-    The map has a defect's outline, the window its inside, which often hardly differs.
-    """
+    """Each map (N, H, W) for a defect's outline and, under a wide window, for its quiet inside."""
     return (maps + smooth(maps, MAP_SIGMA)) / 2
 
 

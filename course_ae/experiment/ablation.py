@@ -25,10 +25,10 @@ from course_ae.scoring import (
     fine_and_wide,
     max_score,
     mean_score,
+    normalise,
     reference_statistics,
     smooth,
     together,
-    unusual,
 )
 from course_ae.training import reconstruct, repair
 
@@ -48,7 +48,8 @@ class Drawn:
         """How unusual a difference is, measured by the good images, (N, H, W)."""
         if name not in self.known:
             reference = reference_statistics(self.good, self.good_hat, [name])
-            self.known[name] = unusual(self.x, self.x_hat, name, reference[name])
+            maps = difference_maps(self.x, self.x_hat, name)
+            self.known[name] = normalise(maps, reference[name])
         return self.known[name]
 
 
