@@ -202,7 +202,7 @@ class Denoiser(ConvAutoencoder):
     def forward(self, x: Tensor) -> Tensor:
         """Images (B, 1, 227, 227) in [0, 1] to (B, 2, 227, 227): repaired, and log-odds of a stain.
 
-        If they come with PCA's pictures (B, 2, 227, 227), one look at both is all there is.
+        If PCA's pictures come with them, (B, 2, 227, 227), it looks once, beside those.
         """
         if x.shape[1] == 2:
             return self.look(x[:, :1], x[:, 1:])

@@ -89,7 +89,9 @@ STEPS = (
     Step("pixels by a fine and a wide map", looks=2, marked=True, wide=True),
 )
 TRIED = (  # and not kept
-    Step("mean of the final map", score=mean_score, looks=2, marked=True, wide=True),
+    Step(
+        "mean of the map instead of its maximum", score=mean_score, looks=2, marked=True, wide=True
+    ),
     Step("marked stains alone", (), looks=2, marked=True, wide=True),
     Step("SSIM alone", ("ssim_scales",), looks=2, marked=True, wide=True),
     Step("L1 alone", ("l1_scales",), looks=2, marked=True, wide=True),

@@ -264,7 +264,8 @@ def trial_now(category: str) -> dict[str, str]:
 def denoiser_trials() -> list[dict[str, str]]:
     """A row a network that repairs drawn bottles: what it finds, and how well it rebuilds.
 
-    One training each, with weight 60 of the marked stains, judged by the test images.
+    One training each, with weight 60 of the marked stains, one look, and the map of the pixels
+    smoothed twice, judged by the test images.
     """
     return read_csv(FOLDER / "denoiser_trials.csv")
 

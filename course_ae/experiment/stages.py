@@ -292,7 +292,7 @@ def add_normalised_score(
 ) -> dict[str, Reference]:
     """Adds lesson 08's score, the maximum of the smoothed normalised map; returns its reference.
 
-    The map that is kept shall cover whole defects, and is fine and wide instead. The reference
+    The map that is kept is the fine and wide one, which is to cover whole defects. The reference
     comes from the images trained on and their reconstructions, (T, 1, 227, 227).
     """
     reference = reference_statistics(images.train, train_hat)
@@ -307,7 +307,10 @@ def add_normalised_score(
 
 
 def repaired_train(model: Denoiser, images: Images) -> Tensor:
-    """The images trained on, repaired as if PCA had not learnt from them, (T, 1, 227, 227)."""
+    """The images trained on, repaired as if PCA had not learnt from them, (T, 1, 227, 227).
+
+    At one look: with next to no stains on good images, a second one would hardly see another.
+    """
     x = images.train
     return reconstruct(model, torch.cat([x, cross_fitted(x, PCA_SIZE)], dim=1))
 
