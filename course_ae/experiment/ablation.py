@@ -5,6 +5,7 @@ The steps are chosen on good images with painted defects; the test images are op
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
+from functools import cache
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -21,6 +22,7 @@ from course_ae.model import ConvAutoencoder, Denoiser
 from course_ae.preprocessing import Images
 from course_ae.scoring import (
     NORMALISED,
+    Reference,
     difference_maps,
     fine_and_wide,
     max_score,
@@ -35,22 +37,25 @@ from course_ae.training import reconstruct, repair
 
 @dataclass
 class Drawn:
-    """Images to inspect, and what a network makes of them and of good ones to compare with."""
+    """Images to inspect, what a network makes of them, and what it makes of good ones."""
 
     x: Tensor  # (N, 1, H, W)
     x_hat: Tensor  # (N, 1, H, W)
     stained: Tensor | None  # (N, H, W), how likely a denoiser thinks each pixel spoiled
-    good: Tensor  # (M, 1, H, W)
-    good_hat: Tensor  # (M, 1, H, W)
+    reference: Callable[[str], Reference]  # of a difference's name, from good images
     known: dict[str, Tensor] = field(default_factory=dict)  # from `unusual`; steps share them
 
     def unusual(self, name: str) -> Tensor:
         """How unusual a difference is, measured by the good images, (N, H, W)."""
         if name not in self.known:
-            reference = reference_statistics(self.good, self.good_hat, [name])
             maps = difference_maps(self.x, self.x_hat, name)
-            self.known[name] = normalise(maps, reference[name])
+            self.known[name] = normalise(maps, self.reference(name))
         return self.known[name]
+
+
+def reference_of(good: Tensor, good_hat: Tensor) -> Callable[[str], Reference]:
+    """The statistics of a difference over good images (M, 1, H, W), each worked out only once."""
+    return cache(lambda name: reference_statistics(good, good_hat, [name])[name])
 
 
 class Step(NamedTuple):
@@ -152,13 +157,12 @@ def ablate(
     """
     rows, x, train = [], bench.x, images.train
     once = torch.cat([x, denoiser.linear(x)], dim=1)  # (N, 2, 227, 227), no second look
-    good_hat = repaired_train(denoiser, images)
-    drawn = {
-        looks: Drawn(x, *repair(denoiser, shown), train, good_hat)
-        for looks, shown in ((1, once), (2, x))
-    }
+    reference = reference_of(train, repaired_train(denoiser, images))
+    drawn = {looks: Drawn(x, *repair(denoiser, shown), reference)
+             for looks, shown in ((1, once), (2, x))}  # fmt: skip
     if plain is not None:
-        drawn[0] = Drawn(x, reconstruct(plain, x), None, train, reconstruct(plain, train))
+        reference = reference_of(train, reconstruct(plain, train))
+        drawn[0] = Drawn(x, reconstruct(plain, x), None, reference)
     for step in steps:
         if step.looks not in drawn:
             continue
@@ -179,8 +183,8 @@ def from_memory(bench: Bench, images: Images, rebuild: LinearAutoencoder) -> np.
 
     Nothing but a denoiser marks stains, so this map lacks them.
     """
-    good_hat = cross_fitted(images.train, rebuild.size)
-    drawn = Drawn(bench.x, rebuild(bench.x), None, images.train, good_hat)
+    reference = reference_of(images.train, cross_fitted(images.train, rebuild.size))
+    drawn = Drawn(bench.x, rebuild(bench.x), None, reference)
     step = Step("from memory")
     judged, _ = step.maps(drawn)
     return step.score(judged).double().numpy()
