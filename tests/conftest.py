@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 FOLDERS = ("COURSE_AE_CACHE", "COURSE_AE_RUNS")
+FREE = 2 * 10**9  # bytes; the tests use half a GB at a time, and `course-ae check` asks for this
 
 # As if it were not installed: jsonschema, below nbformat, would ask it whether texts are addresses,
 # which no notebook does, and building its grammar takes more than a second in each process.
@@ -39,6 +40,14 @@ def pytest_configure(config):
         folder = config.course_ae_temporary / name.rsplit("_", 1)[1].lower()
         folder.mkdir()
         os.environ[name] = str(folder)
+
+
+def pytest_sessionstart(session):
+    """One sentence, where a full disk would make a hundred tests fail, each in its own way."""
+    free = shutil.disk_usage(tempfile.gettempdir()).free
+    if free < FREE:
+        place = f"'{tempfile.gettempdir()}' has {free / 1e9:.1f} GB free"
+        pytest.exit(f"{place}; the tests need {FREE / 1e9:.0f}: free some, or set TMPDIR.", 4)
 
 
 @pytest.hookimpl(wrapper=True)
