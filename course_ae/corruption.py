@@ -26,7 +26,7 @@ class Brush(Chance):
     """What is painted on a batch of images."""
 
     def shape(self) -> Tensor:
-        """A rough ellipse, from a speck to a third of the image, (B, H, W) bool."""
+        """A rough ellipse, from a speck to a seventh of the image, (B, H, W) bool."""
         along, across = self.turned(0, 1)
         radius = self.uniform(math.log(0.015), math.log(0.18)).exp()  # small ones are as frequent
         long = self.uniform(0, 0.9).exp()
