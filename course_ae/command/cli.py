@@ -13,6 +13,7 @@ import textwrap
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager, nullcontext
+from glob import glob
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -223,12 +224,21 @@ def _print_result(run: "Run") -> None:
 
 
 def print_table(args: argparse.Namespace) -> None:
-    """Prints the results of runs, the mean over those that differ only in their seed."""
+    """Prints the results of runs, the mean over those that differ only in their seed.
+
+    Raises:
+        CourseError: if one is no run.
+    """
     from course_ae.command.tables import comparison_table
     from course_ae.experiment.evaluation import read_rows
 
-    places = [user_path(run) for run in args.runs]
+    # A shell of Windows leaves patterns as they are.
+    runs = [one for run in args.runs for one in sorted(glob(run)) or [run]]  # noqa: PTH207
+    places = [user_path(run) for run in runs]
     paths = [place / "summary.json" if place.is_dir() else place for place in places]
+    for path in paths:
+        if path.suffix != ".json":
+            raise CourseError(f"'{path}' is no run; give a run folder, or its summary.json.")
     print(comparison_table([read_rows(path) for path in paths]))
 
 
@@ -261,7 +271,10 @@ def import_category(args: argparse.Namespace) -> None:
     elif args.defective or args.masks:
         raise CourseError("Without good photographs there is nothing to learn; give --good.")
     else:
-        lines, folder = [], find_category(root, args.category)
+        try:
+            lines, folder = [], find_category(root, args.category)
+        except CourseError as error:
+            raise CourseError(f"{error} To make one of photographs, give --good.") from error
     samples = data.load_samples(folder)
     lines += [f"{count:5} {place}" for place, count in data.count_folders(samples).items()]
     lines.append(f"{sum(sample.mask_path is not None for sample in samples):5} masks")
@@ -294,9 +307,10 @@ def predict_images(args: argparse.Namespace) -> int:
         lines = [(printable(row["image"]), f"{row['score']:.4g}", row["verdict"]) for row in judged]
         print(plain_table([("image", "score", "verdict"), *lines]))
         count = {word: sum(row["verdict"] == word for row in judged) for word in predict.VERDICTS}
+        right = ", and of the right product" if count["another product"] else ""
         print(
             f"\n{count['defective']} of {len(judged)} defective: {detector.score_name} score above "
-            f"{detector.threshold:.4g}. Pictures: {printable(str(pictures))}"
+            f"{detector.threshold:.4g}{right}. Pictures: {printable(str(pictures))}"
         )
         if count["another product"]:
             print(
@@ -341,6 +355,7 @@ def check_course(args: argparse.Namespace) -> int:
     return code
 
 
+SCORE = "normalised (lesson 08), ssim or l2; the first that the run has unless given"
 DEVICE = option("--device", "cpu, cuda or mps", metavar="NAME")
 DATA = (
     option("--data", "images in MVTec AD's layout; else the category is drawn", metavar="DIR"),
@@ -348,21 +363,21 @@ DATA = (
 )  # fmt: skip
 SETTINGS = (
     option("--profile", f"settings: {' or '.join(PROFILES)}; quick unless given", metavar="NAME"),
-    option("-p", "replace one setting of the profile; can be repeated", dest="pairs", default=[],
-           action="append", nargs=2, metavar=("NAME", "VALUE")),
+    option("-p", "replace a setting of the profile, as settings.py names them; can be repeated",
+           dest="pairs", default=[], action="append", nargs=2, metavar=("NAME", "VALUE")),
     DEVICE,
 )  # fmt: skip
 RUN = (
     *DATA,
     # torchrun takes --run for a beginning of its own --run-path, hence the second name.
-    option("--run --run-folder", "folder of the results", metavar="DIR"),
+    option("--run --run-folder", "folder of the results; in runs unless given", metavar="DIR"),
     option("--resume", "go on with a run that was stopped", action="store_true", default=False),
     *SETTINGS,
 )  # fmt: skip
 COMMANDS = {  # what each one does, its help, its options
     "run": (run_course, "execute all lessons and write a report", *RUN),
     "train": (train_run, "train the networks of lessons 04 and 08, without notebooks", *RUN),
-    "evaluate": (evaluate_run, "score as lessons 05 to 08 do, without notebooks", *RUN),
+    "evaluate": (evaluate_run, "train what is missing, and score as lessons 05 to 08 do", *RUN),
     "check": (check_course, "tell whether this machine and the data are ready", *DATA),
     "start": (
         start_lessons, "copy the lessons into a folder of yours, to work in",
@@ -374,30 +389,30 @@ COMMANDS = {  # what each one does, its help, its options
         option("--data", "folder of the categories", metavar="DIR", required=True),
         option("--accept-license", "accept CC BY-NC-SA 4.0", action="store_true", default=False),
         option("--url", "another address of the archive", metavar="URL"),
-        option("--archive", "an archive that is here", metavar="FILE"),
+        option("--archive", "the archive, where you have it already", metavar="FILE"),
     ),
     "import": (
         import_category, "make a category of your own photographs",
         option("data", "folder of the categories", metavar="DIR"),
-        option("--category", "the name of the new one", metavar="NAME"),
-        option("--good", "good photographs", metavar="DIR"),
-        option("--defective", "defective ones, a folder a type of defect", metavar="DIR"),
+        option("--category", "its name", metavar="NAME"),
+        option("--good", "good photographs; without any, look at a category", metavar="DIR"),
+        option("--defective", "defective ones, a folder for each type of defect", metavar="DIR"),
         option("--masks", "where the defects are marked", metavar="DIR"),
     ),
     "predict": (
         predict_images, "judge new images with the detector of a run",
         option("images", "a file, or a folder of them", metavar="IMAGE", nargs="+"),
         option("--run", "a run's folder", metavar="RUN", required=True),
-        option("--score", "normalised (lesson 08), l2 or ssim", metavar="NAME"),
-        option("--format", "of the output", choices=("table", "json", "csv"), default="table"),
-        option("--pictures", "else in the run's folder, predictions", metavar="DIR"),
+        option("--score", SCORE, metavar="NAME"),
+        option("--format", "of what is printed", choices=("table", "json", "csv"), default="table"),
+        option("--pictures", "where they go; else predictions, in the run's folder", metavar="DIR"),
         DEVICE,
     ),
     "export": (
         export_detector, "write the detector of a run as one ONNX file",
         option("run", "a run's folder", metavar="RUN"),
         option("file", "the new file, for example bottle.onnx", metavar="FILE"),
-        option("--score", "normalised (lesson 08), l2 or ssim", metavar="NAME"),
+        option("--score", SCORE, metavar="NAME"),
     ),
     "slides": (
         export_slides, "export the executed lessons as slides for a browser",
@@ -411,10 +426,12 @@ COMMANDS = {  # what each one does, its help, its options
     "sweep": (
         run_sweep, "train categories x losses x seeds, on one machine or many",
         option("--data", "folder of the categories; else they are drawn", metavar="DIR"),
-        option("--categories", "names, with commas between", metavar="LIST", default="bottle"),
-        option("--losses", "names, with commas between", metavar="LIST", default="ssim,l2"),
-        option("--seeds", "numbers, for example 0-4 or 0,2,5", metavar="LIST", default="0-2"),
-        option("--out", "folder of all runs and results", metavar="DIR"),
+        option("--categories", "names, with commas between; else bottle", metavar="LIST",
+               default="bottle"),
+        option("--losses", "names, with commas between; else ssim,l2", metavar="LIST",
+               default="ssim,l2"),
+        option("--seeds", "numbers, such as 0-4 or 0,2,5; else 0-2", metavar="LIST", default="0-2"),
+        option("--out", "folder of all runs and results; runs/sweep unless given", metavar="DIR"),
         option("--scheduler", "a Dask scheduler, tcp://host:port; else local", metavar="ADDRESS"),
         *SETTINGS,
     ),

@@ -45,11 +45,12 @@ def comparison_table(runs: list[tuple[dict[str, Any], list[Row]]]) -> str:
     same whatever the networks were trained with, and stands once, below them.
 
     Args:
-        runs: settings and detectors of each run.
+        runs: settings and detectors of each run, as `evaluation.read_rows` has them.
     """
     groups: dict[tuple[str, bool, str, str], dict[tuple[Any, Row], None]] = {}
     for settings, rows in runs:
-        about = f"{settings.get('category')}, {settings.get('profile')}"
+        product = f"{settings.get('category')}{', drawn' if settings.get('drawn') else ''}"
+        about = f"{product}, {settings.get('profile')}"
         loss = LOSS_NAMES.get(settings.get("loss"))
         for row in rows:
             below = row.detector not in SCORE_NAMES.values()  # it needs no network

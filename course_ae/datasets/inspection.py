@@ -56,6 +56,10 @@ def _enough(samples: list[Sample]) -> Iterator[str]:
         count = len(select(samples, *part))
         if count < needed:
             yield f"Few {what}: {count}; MVTec AD's smallest category has {needed}, so {why}."
+    defective = select(samples, "test", 1)
+    bare = sum(sample.mask_path is None for sample in defective)
+    if bare:
+        yield f"{bare} of {len(defective)} defective images lack a mask: so no pixel figures."
 
 
 def _aligned(little: np.ndarray) -> str:

@@ -327,8 +327,11 @@ def _number(value: Any) -> float | None:
 def read_rows(path: Path) -> tuple[dict[str, Any], list[Row]]:
     """The settings and the detectors of a run.
 
+    With the settings stands what else tells runs apart: if the images were `drawn`, and the
+    fingerprint of the `data`.
+
     Args:
-        path: its summary.json.
+        path: its summary.json, or a recorded run.
 
     Raises:
         CourseError: if it is missing or damaged, or the run is not finished.
@@ -338,6 +341,10 @@ def read_rows(path: Path) -> tuple[dict[str, Any], list[Row]]:
         settings = dict(summary["settings"])
         if not {"category", "profile"} <= set(settings):
             raise KeyError("category and profile")
+        beside = path.with_name("settings.json")
+        about = summary.get("made_with") or (read_json(beside) if beside.is_file() else {})
+        drawn = about.get("drawn", about.get("data") == "")
+        settings |= {"drawn": drawn, "data": about.get("data_fingerprint")}
         return settings, rows_of(summary)
 
 

@@ -177,7 +177,7 @@ def _check_folder(run: Run) -> None:
         if {key: there.get(key) for key in identity} != identity:
             raise CourseError(
                 f"'{folder}' holds a run with {_difference(there, identity)}; choose another run "
-                "folder, or delete this one."
+                "folder, or go on with that run by --resume."
             )
     elif folder.exists() and (not folder.is_dir() or any(folder.glob("[!.]*"))):
         raise CourseError(
@@ -212,7 +212,7 @@ def recorded(folder: Path) -> dict[str, Any]:
     path = folder / "settings.json"
     if not path.is_file():
         raise CourseError(
-            f"There is no run in '{folder}'; give a run's folder, or begin one without --resume."
+            f"There is no run in '{folder}'; give a run's folder, or begin one: 'course-ae run'."
         )
     there = read_json(path)
     settings = there.get("settings")
@@ -285,7 +285,9 @@ def read_json(path: Path) -> dict[str, Any]:
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError as error:
-        raise CourseError(f"'{path}' is missing; run the lessons before this one.") from error
+        raise CourseError(
+            f"'{path}' is missing; run the lessons before this one, or give a finished run."
+        ) from error
     except (OSError, ValueError, RecursionError) as error:
         raise CourseError(f"'{path}' cannot be read; delete the run folder and repeat.") from error
     if not isinstance(content, dict):

@@ -402,7 +402,12 @@ def a_table_of_text(place):
     change(place / "run/summary.json", lambda s: s["scores"]["l2"].update(auroc="good"))
 
 
-@refused(["table", "run/scores.csv"], "scores.csv' cannot be read")
+@refused(["import", "data", "--category", "mug"], "To make one of photographs, give --good")
+def a_look_at_a_category_that_is_not_there(place):
+    pass
+
+
+@refused(["table", "run/scores.csv"], "scores.csv' is no run; give a run folder")
 def a_table_of_a_file_that_is_no_summary(place):
     pass
 

@@ -42,9 +42,7 @@ def test_pictures_and_files_that_the_readme_names_exist():
 
 def test_the_result_table_is_printed_by_the_command_and_not_typed(capsys):
     (pattern,) = re.findall(r"`course-ae table (\S+)`", RESULTS)
-    paths = sorted(map(str, ROOT.glob(pattern)))
-    assert paths
-    assert main(["table", *paths]) == 0
+    assert main(["table", str(ROOT / pattern)]) == 0  # as where the shell expands no patterns
     assert capsys.readouterr().out.strip() in RESULTS
 
 

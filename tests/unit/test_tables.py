@@ -71,3 +71,10 @@ def test_networks_of_two_losses_stay_apart_and_what_needs_none_stands_once_below
         ["bottle, slides, trained with SSIM: L2", "0.905 (0.900 to 0.910)"],
         ["bottle, slides: all called normal", "0.550 (0.500 to 0.600)"],
     ]
+
+
+def test_drawn_and_real_products_stay_apart():
+    real, drawn = L2._replace(auroc=0.8), L2._replace(auroc=0.9)
+    runs = [(SETTINGS | {"drawn": False}, [real]), (SETTINGS | {"drawn": True}, [drawn])]
+    lines = [cells(line)[:2] for line in comparison_table(runs).splitlines()[2:]]
+    assert lines == [["bottle, best: L2", "0.800"], ["bottle, drawn, best: L2", "0.900"]]
