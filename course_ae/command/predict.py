@@ -98,8 +98,8 @@ def load_detector(folder: Path, score_name: str = "") -> Detector:
     there = [name for name in reversed(SCORE_NAMES) if name in thresholds]
     if not there:
         raise CourseError(
-            f"The run in '{folder}' is not finished; go on with: "
-            f'course-ae run --resume --run "{folder}"'
+            f"The run in '{folder}' is not finished; go on with it by "
+            f"'course-ae run --resume --run \"{folder}\"'."
         )
     name = score_name or there[0]
     if name not in there:

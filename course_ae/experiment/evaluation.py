@@ -345,6 +345,7 @@ def read_rows(path: Path) -> tuple[dict[str, Any], list[Row]]:
         about = summary.get("made_with") or (read_json(beside) if beside.is_file() else {})
         drawn = about.get("drawn", about.get("data") == "")
         settings |= {"drawn": drawn, "data": about.get("data_fingerprint")}
+        hash(tuple(settings.values()))  # a list or a table among them is no setting
         return settings, rows_of(summary)
 
 

@@ -402,6 +402,11 @@ def a_table_of_text(place):
     change(place / "run/summary.json", lambda s: s["scores"]["l2"].update(auroc="good"))
 
 
+@refused(["table", "run"], "summary.json' lacks figures or was changed")
+def a_table_of_a_run_whose_loss_is_a_list(place):
+    change(place / "run/summary.json", lambda s: s["settings"].update(loss=["ssim", "l2"]))
+
+
 @refused(["import", "data", "--category", "mug"], "To make one of photographs, give --good")
 def a_look_at_a_category_that_is_not_there(place):
     pass
