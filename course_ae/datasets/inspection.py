@@ -56,10 +56,16 @@ def _enough(samples: list[Sample]) -> Iterator[str]:
         count = len(select(samples, *part))
         if count < needed:
             yield f"Few {what}: {count}; MVTec AD's smallest category has {needed}, so {why}."
+    if lack := no_pixel_figures(samples):
+        yield f"{lack.capitalize()}."
+
+
+def no_pixel_figures(samples: list[Sample]) -> str:
+    """Why there are none: defective images without a mask; nothing where each has one."""
     defective = select(samples, "test", 1)
     bare = sum(sample.mask_path is None for sample in defective)
-    if bare:
-        yield f"{bare} of {len(defective)} defective images lack a mask: so no pixel figures."
+    told = f"no pixel figures: {bare} of {len(defective)} defective images have no mask"
+    return told if bare else ""
 
 
 def _aligned(little: np.ndarray) -> str:

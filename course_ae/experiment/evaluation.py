@@ -24,6 +24,7 @@ from torch import Tensor
 from course_ae import metrics
 from course_ae.baselines import PCA_SIZE, LinearAutoencoder, cross_fitted
 from course_ae.data import Sample, load_mask
+from course_ae.datasets.inspection import no_pixel_figures
 from course_ae.experiment.run_folder import (
     Run,
     damaged,
@@ -76,7 +77,6 @@ PUBLISHED = (
     ("PatchCore (pretrained features)", 1.000, None, None, "README of the library anomalib"),
     ("EfficientAD-M (pretrained features)", 1.000, None, 0.957, "its paper"),
 )
-NO_PIXELS = "no pixel figures: {} of {} defective images have no mask"
 
 
 def masks_of(samples: list[Sample]) -> list[np.ndarray] | None:
@@ -230,10 +230,7 @@ def evaluate(run: Run, images: Images, scores: Scores) -> dict[str, Any]:
     masks, fraction = masks_of(run.test), run.settings.calibration_fraction
     found = {name: measure(scores, name, fraction, masks) for name in scores.values}
     baselines = read_summary(run).get("baselines") or _baselines(run, images, masks)
-    note = {}
-    if masks is None:
-        missing = sum(sample.label and sample.mask_path is None for sample in run.test)
-        note = {"note": NO_PIXELS.format(missing, int(scores.labels.sum()))}
+    note = {"note": no_pixel_figures(run.test)} if masks is None else {}
     return update_summary(run, scores=found, baselines=baselines, **note)
 
 

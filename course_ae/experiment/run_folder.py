@@ -175,9 +175,11 @@ def _check_folder(run: Run) -> None:
         if isinstance(there.get("settings"), dict):
             there["settings"] = OLDER | there["settings"]
         if {key: there.get(key) for key in identity} != identity:
+            # Of other images it cannot go on.
+            go_on = there.get("settings") != identity["settings"]
+            remedy = "choose another run folder" + ", or go on with that run by --resume" * go_on
             raise CourseError(
-                f"'{folder}' holds a run with {_difference(there, identity)}; choose another run "
-                "folder, or go on with that run by --resume."
+                f"'{folder}' holds a run with {_difference(there, identity)}; {remedy}."
             )
     elif folder.exists() and (not folder.is_dir() or any(folder.glob("[!.]*"))):
         raise CourseError(

@@ -289,7 +289,7 @@ def test_first_look_sees_the_same_picture_in_training_and_test(data_copy):
 def test_first_look_sees_that_one_mask_is_missing(data_copy):
     assert not any("mask" in line for line in looked(data_copy / "bottle"))
     next((data_copy / "bottle/ground_truth").rglob("*.png")).unlink()
-    assert any("1 of 12 defective images lack" in line for line in looked(data_copy / "bottle"))
+    assert any("1 of 12 defective images have no" in line for line in looked(data_copy / "bottle"))
 
 
 def test_first_look_sees_shapes_and_light(data_copy):
